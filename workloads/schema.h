@@ -19,8 +19,7 @@ enum eb_comparator {
 };
 int eb_comparator_parse(const char *name); /* -1 if unknown */
 /* The comparator of a path such as "args.address"; exact if not named. */
-enum eb_comparator eb_comparator_of(const cJSON *comparators,
-                                    const char *path);
+enum eb_comparator eb_comparator_of(const cJSON *comparators, const char *path);
 
 /* 1 if null, "" or absent. */
 int eb_value_empty(const cJSON *v);

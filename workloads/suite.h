@@ -164,8 +164,7 @@ struct eb_case {
  * a pair draw the same numbers. */
 int eb_case_fill(struct eb_case *c, const struct eb_suite *s,
                  const struct eb_level *level, const struct eb_item *item,
-                 enum eb_prompt_kind prompt, uint64_t seed,
-                 struct eb_err *err);
+                 enum eb_prompt_kind prompt, uint64_t seed, struct eb_err *err);
 void eb_case_free(struct eb_case *c);
 
 #endif
