@@ -10,17 +10,22 @@
 #include "workloads/schema.h"
 #include "workloads/text.h"
 
-/* snprintf may cut a character in two; a record must be valid UTF-8. */
+/* Cutting to a length may split a character; a record must be valid UTF-8,
+ * so the pieces are dropped. */
 static void grade_whole(char *s)
 {
-    size_t len = strlen(s), k = 0;
+    const char *p = s, *at;
+    char *to = s;
 
-    if (len + 1 < EB_DETAIL_LEN)
-        return;
-    while (k < len && k < 4 && ((unsigned char)s[len - 1 - k] & 0xC0) == 0x80)
-        k++;
-    if (k < len && ((unsigned char)s[len - 1 - k] & 0x80) != 0)
-        s[len - 1 - k] = '\0';
+    while (*(at = p) != '\0') {
+        uint32_t cp = eb_utf8_next(&p);
+
+        if (cp == 0xFFFD && p - at == 1)
+            continue;
+        memmove(to, at, (size_t)(p - at));
+        to += p - at;
+    }
+    *to = '\0';
 }
 
 static void grade_set(struct eb_result *r, enum eb_outcome outcome,
@@ -202,6 +207,7 @@ int eb_grade_call(const struct eb_level *level, const cJSON *object,
         snprintf(why, EB_DETAIL_LEN, "tool: %s%.60s",
                  cJSON_IsString(name) ? "unknown: " : "missing",
                  cJSON_IsString(name) ? name->valuestring : "");
+        grade_whole(why);
         return -1;
     }
     cJSON_ArrayForEach(v, object)
@@ -210,11 +216,13 @@ int eb_grade_call(const struct eb_level *level, const cJSON *object,
             continue;
         snprintf(why, EB_DETAIL_LEN, "\"%.60s\" does not belong here",
                  v->string);
+        grade_whole(why);
         return -1;
     }
     if (eb_object_check((*tool)->args, (*tool)->n_args, *args, NULL, "args.",
                         what) != 0) {
         snprintf(why, EB_DETAIL_LEN, "args: %.140s", what);
+        grade_whole(why);
         return -1;
     }
     return 0;

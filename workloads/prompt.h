@@ -20,8 +20,8 @@ void eb_prompt_user(const char *template, const cJSON *parts,
  *     root ::= "{\"intent\":" intent ",\"language\":" ... "}"
  *
  * json, grounded: the fields. toolcall: one call of one tool. dialog: one
- * call or {"say":"..."}. Strings are bounded by max_chars and may hold any
- * character but control characters. */
+ * call or {"say":"..."}. Whole numbers are bounded by their digits only,
+ * strings by max_chars; those may hold any but control characters. */
 void eb_prompt_grammar(const struct eb_level *level, struct eb_buf *out);
 
 #define EB_PROMPT_SAY_MAX 200 /* characters of a dialog's {"say":"..."} */

@@ -84,7 +84,7 @@ static int job_field(const struct eb_read *r, const cJSON *v, const char *path,
         return rc;
     i = job_index(job_types, sizeof(job_types) / sizeof(job_types[0]), type);
     if (i < 0)
-        return eb_read_fail(r, path, "unknown type \"%.40s\"", type);
+        return eb_read_wrong(r, path, "type", "unknown type \"%.40s\"", type);
     f->type = (enum eb_field_type)i;
     rc = eb_read_keys(r, v, path, job_type_keys[i]);
     if (rc == 0)
@@ -149,7 +149,7 @@ static int job_tools(struct eb_suite *s, const struct eb_read *r)
             rc = job_fields(r, v, path, "args", &t->args, &t->n_args);
         for (i = 0; rc == 0 && i + 1 < s->n_tools; i++) {
             if (strcmp(s->tools[i].name, t->name) == 0)
-                rc = eb_read_fail(r, path, "name: stands twice");
+                rc = eb_read_wrong(r, path, "name", "stands twice");
         }
         if (rc != 0)
             return rc;
@@ -173,8 +173,8 @@ static int job_level_tools(struct eb_suite *s, struct eb_level *l,
         if (k < s->n_tools)
             l->tools[l->n_tools++] = &s->tools[k];
         else
-            rc = eb_read_fail(r, path, "tools: \"%.40s\" is not in $.tools",
-                              names[i]);
+            rc = eb_read_wrong(r, path, "tools", "\"%.40s\" is not in $.tools",
+                               names[i]);
     }
     free(names);
     return rc;
@@ -237,11 +237,12 @@ static int job_level_numbers(struct eb_level *l, const struct eb_read *r,
     int rc = eb_read_num(r, l->json, path, "bar", &l->bar);
 
     if (rc == 0 && !(l->bar > 0 && l->bar < 1))
-        rc = eb_read_fail(r, path, "bar: expected a number between 0 and 1");
+        rc = eb_read_wrong(r, path, "bar", "expected a number between 0 and 1");
     if (rc == 0)
         rc = eb_read_num(r, l->json, path, "alpha", &l->alpha);
     if (rc == 0 && !(l->alpha > 0 && l->alpha <= 0.2))
-        rc = eb_read_fail(r, path, "alpha: expected more than 0, at most 0.2");
+        rc = eb_read_wrong(r, path, "alpha",
+                           "expected more than 0, at most 0.2");
     if (rc == 0)
         rc = eb_read_bool(r, l->json, path, "constrain", &l->constrain);
     if (rc == 0)
@@ -258,9 +259,9 @@ static int job_grounded(const struct eb_level *l, const struct eb_read *r,
         l->fields[0].type == EB_FIELD_STRING &&
         l->fields[1].type == EB_FIELD_STRING && l->fields[1].nullable)
         return 0;
-    return eb_read_fail(r, path,
-                        "fields: expected answer, a string, and source, a "
-                        "nullable string");
+    return eb_read_wrong(r, path, "fields",
+                         "expected answer, a string, and source, a "
+                         "nullable string");
 }
 
 static int job_level_shape(struct eb_suite *s, struct eb_level *l,
@@ -318,10 +319,10 @@ static int job_level(struct eb_suite *s, struct eb_level *l,
             break;
     }
     if (k > EB_KIND_DIALOG)
-        return eb_read_fail(r, path,
-                            "kind: \"%.40s\" is not json, toolcall, grounded "
-                            "or dialog",
-                            kind);
+        return eb_read_wrong(r, path, "kind",
+                             "\"%.40s\" is not json, toolcall, grounded "
+                             "or dialog",
+                             kind);
     l->kind = (enum eb_kind)k;
     rc = eb_read_name(r, l->json, path, "items", &l->items_file);
     if (rc == 0)
@@ -364,7 +365,7 @@ static int job_levels(struct eb_suite *s, const struct eb_read *r)
             return rc;
         for (i = 0; i + 1 < s->n_levels; i++) {
             if (strcmp(s->levels[i].name, l->name) == 0)
-                return eb_read_fail(r, path, "name: stands twice");
+                return eb_read_wrong(r, path, "name", "stands twice");
         }
     }
     return 0;

@@ -123,12 +123,16 @@ static int read_member(const struct eb_read *r, const cJSON *obj,
     return 0;
 }
 
-static int read_wrong(const struct eb_read *r, const char *path,
-                      const char *key, const char *what)
+int eb_read_wrong(const struct eb_read *r, const char *path, const char *key,
+                  const char *fmt, ...)
 {
-    char full[EB_READ_PATH];
+    char full[EB_READ_PATH], what[256];
+    va_list ap;
 
     snprintf(full, sizeof(full), "%s.%s", path, key);
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof(what), fmt, ap);
+    va_end(ap);
     return eb_read_fail(r, full, "%s", what);
 }
 
@@ -141,7 +145,7 @@ int eb_read_str(const struct eb_read *r, const cJSON *obj, const char *path,
     if (rc != 0)
         return rc;
     if (!cJSON_IsString(v) || v->valuestring[0] == '\0')
-        return read_wrong(r, path, key, "expected a string with text");
+        return eb_read_wrong(r, path, key, "expected a string with text");
     *out = v->valuestring;
     return 0;
 }
@@ -155,7 +159,7 @@ int eb_read_num(const struct eb_read *r, const cJSON *obj, const char *path,
     if (rc != 0)
         return rc;
     if (!cJSON_IsNumber(v))
-        return read_wrong(r, path, key, "expected a number");
+        return eb_read_wrong(r, path, key, "expected a number");
     *out = v->valuedouble;
     return 0;
 }
@@ -163,17 +167,15 @@ int eb_read_num(const struct eb_read *r, const cJSON *obj, const char *path,
 int eb_read_int(const struct eb_read *r, const cJSON *obj, const char *path,
                 const char *key, int64_t min, int64_t max, int64_t *out)
 {
-    char what[96];
     double x = 0;
     int rc = eb_read_num(r, obj, path, key, &x);
 
     if (rc != 0)
         return rc;
     if (floor(x) != x || x < (double)min || x > (double)max) {
-        snprintf(what, sizeof(what),
-                 "expected a whole number from %lld to %lld", (long long)min,
-                 (long long)max);
-        return read_wrong(r, path, key, what);
+        return eb_read_wrong(r, path, key,
+                             "expected a whole number from %lld to %lld",
+                             (long long)min, (long long)max);
     }
     *out = (int64_t)x;
     return 0;
@@ -188,7 +190,7 @@ int eb_read_bool(const struct eb_read *r, const cJSON *obj, const char *path,
     if (rc != 0)
         return rc;
     if (!cJSON_IsBool(v))
-        return read_wrong(r, path, key, "expected true or false");
+        return eb_read_wrong(r, path, key, "expected true or false");
     *out = cJSON_IsTrue(v);
     return 0;
 }
@@ -201,7 +203,7 @@ int eb_read_arr(const struct eb_read *r, const cJSON *obj, const char *path,
     if (rc != 0)
         return rc;
     if (!cJSON_IsArray(*out))
-        return read_wrong(r, path, key, "expected an array");
+        return eb_read_wrong(r, path, key, "expected an array");
     return 0;
 }
 
@@ -213,7 +215,7 @@ int eb_read_obj(const struct eb_read *r, const cJSON *obj, const char *path,
     if (rc != 0)
         return rc;
     if (!cJSON_IsObject(*out))
-        return read_wrong(r, path, key, "expected an object");
+        return eb_read_wrong(r, path, key, "expected an object");
     return 0;
 }
 
@@ -227,16 +229,16 @@ int eb_read_strs(const struct eb_read *r, const cJSON *obj, const char *path,
     if (rc != 0)
         return rc;
     if (cJSON_GetArraySize(arr) == 0)
-        return read_wrong(r, path, key, "expected at least one string");
+        return eb_read_wrong(r, path, key, "expected at least one string");
     *out = eb_xcalloc((size_t)cJSON_GetArraySize(arr), sizeof(**out));
     *n = 0;
     cJSON_ArrayForEach(v, arr)
     {
         if (!cJSON_IsString(v) || v->valuestring[0] == '\0')
-            return read_wrong(r, path, key, "expected strings with text");
+            return eb_read_wrong(r, path, key, "expected strings with text");
         for (i = 0; i < *n; i++) {
             if (strcmp((*out)[i], v->valuestring) == 0)
-                return read_wrong(r, path, key, "has one string twice");
+                return eb_read_wrong(r, path, key, "has one string twice");
         }
         (*out)[(*n)++] = v->valuestring;
     }
@@ -251,8 +253,8 @@ int eb_read_name(const struct eb_read *r, const cJSON *obj, const char *path,
     if (rc != 0)
         return rc;
     if (strchr(*out, '/') != NULL || **out == '.')
-        return read_wrong(r, path, key,
-                          "expected a file name without a folder");
+        return eb_read_wrong(r, path, key,
+                             "expected a file name without a folder");
     return 0;
 }
 
@@ -273,14 +275,13 @@ int eb_read_keys(const struct eb_read *r, const cJSON *obj, const char *path,
                  const char *allowed)
 {
     const cJSON *v;
-    char what[256];
 
     cJSON_ArrayForEach(v, obj)
     {
         if (strchr(v->string, ' ') == NULL && read_listed(allowed, v->string))
             continue;
-        snprintf(what, sizeof(what), "unknown field; known: %s", allowed);
-        return read_wrong(r, path, v->string, what);
+        return eb_read_wrong(r, path, v->string, "unknown field; known: %s",
+                             allowed);
     }
     return 0;
 }

@@ -23,6 +23,10 @@ struct eb_read {
 int eb_read_fail(const struct eb_read *r, const char *path, const char *fmt,
                  ...) __attribute__((format(printf, 3, 4)));
 
+/* ... for a member of the object at `path`. */
+int eb_read_wrong(const struct eb_read *r, const char *path, const char *key,
+                  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
 /* Required members of the object at `path`. A string is not empty. */
 int eb_read_str(const struct eb_read *r, const cJSON *obj, const char *path,
                 const char *key, const char **out);
