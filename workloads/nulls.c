@@ -117,7 +117,7 @@ static void nulls_fill(cJSON *tree, const struct eb_case *c)
             nulls_fill(v, c);
         } else if (strcmp(v->valuestring, "${lang}") == 0) {
             cJSON_SetValuestring(v, c->item->lang);
-        } else if (strncmp(v->valuestring, "${", 2) == 0) {
+        } else if (v->string != NULL && strncmp(v->valuestring, "${", 2) == 0) {
             cJSON *id = NULL;
 
             for (i = 0; i < c->level->n_tools && id == NULL; i++) {
