@@ -176,6 +176,9 @@ static void test_json(void **state)
     json_is("```json {\"a\":1} ```", "{\"a\":1}");
     json_is("<think>maybe {\"a\":2}</think>\n{\"a\":1}", "{\"a\":1}");
     json_is("<think>never ends {\"a\":2}", NULL);
+    json_is("opened before {\"a\":2}</think>{\"a\":1}", "{\"a\":1}");
+    json_is("{\"a\":\"<think>\"} </think>", "{\"a\":\"<think>\"}");
+    json_is("<think></think>{\"a\":1}</think>", "{\"a\":1}");
     json_is("{\"a\":\"}\"}", "{\"a\":\"}\"}");
     json_is("{\"a\":\"\\\"}\"}", "{\"a\":\"\\\"}\"}");
     json_is("{\"a\":[1,{\"b\":2}]}x", "{\"a\":[1,{\"b\":2}]}");

@@ -416,12 +416,15 @@ static struct eb_span text_trim(struct eb_span t)
 struct eb_span eb_text_visible(const char *output)
 {
     struct eb_span t = text_trim((struct eb_span){output, strlen(output)});
-    const char *p;
+    const char *p, *open;
 
-    if (t.len >= 7 && memcmp(t.s, "<think>", 7) == 0) {
-        p = memmem(t.s, t.len, "</think>", 8);
-        if (p == NULL)
-            return (struct eb_span){t.s + t.len, 0};
+    /* Some chat templates open the block in the prompt, so that the output
+     * holds its end only. */
+    p = memmem(t.s, t.len, "</think>", 8);
+    open = memmem(t.s, t.len, "<think>", 7);
+    if (open == t.s && p == NULL && t.len > 0)
+        return (struct eb_span){t.s + t.len, 0};
+    if (p != NULL && (open == NULL || open == t.s || open > p)) {
         t.len -= (size_t)(p + 8 - t.s);
         t.s = p + 8;
         t = text_trim(t);

@@ -49,8 +49,8 @@ double eb_text_overlap(const uint64_t *a, size_t na, const uint64_t *b,
                        size_t nb);
 
 /* What the customer would see of an output: after a closed <think> block at
- * the start and without one code fence around the text. An unclosed block
- * leaves nothing. */
+ * the start, also one that was opened in the prompt, and without one code
+ * fence around the text. An unclosed block leaves nothing. */
 struct eb_span {
     const char *s;
     size_t len;
