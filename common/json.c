@@ -268,8 +268,8 @@ static int json_value(struct json_scan *s)
         }
     }
     if (rc == 1)
-        return json_bad(s, *s->p == '\0' ? "NUL character"
-                                         : "expected a value");
+        return json_bad(s,
+                        *s->p == '\0' ? "NUL character" : "expected a value");
     if (rc == 0)
         json_space(s);
     return rc;
@@ -365,10 +365,9 @@ int eb_json_parse(const char *text, size_t len, const char *where, cJSON **out,
     if (json_value(&s) < 0)
         return json_place(text, s.p, where, s.code, s.what, err);
     if (s.p != s.end)
-        return json_place(text, s.p, where, EB_EPARSE,
-                          *s.p == '\0' ? "NUL character"
-                                       : "more text after the value",
-                          err);
+        return json_place(
+            text, s.p, where, EB_EPARSE,
+            *s.p == '\0' ? "NUL character" : "more text after the value", err);
     root = cJSON_ParseWithLength(text, len);
     if (root == NULL)
         return eb_fail(err, EB_EINTERNAL, "%s: out of memory", where);

@@ -8,8 +8,7 @@
 static const char *log_program = "edgebench";
 static enum eb_log_level log_max = EB_LOG_INFO;
 
-static const char *const log_prefix[] = {"error: ", "warning: ", "",
-                                         "debug: "};
+static const char *const log_prefix[] = {"error: ", "warning: ", "", "debug: "};
 
 void eb_log_setup(const char *program, enum eb_log_level max_level)
 {
