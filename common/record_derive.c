@@ -1,0 +1,357 @@
+/* eb_record_derive: every number of `summary` from the raw samples. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/record.h"
+#include "common/stats.h"
+
+/* Further items a NOT SHOWN verdict is worked out for (RECORD.md). */
+#define DERIVE_MORE_MAX 100000
+
+#define DERIVE_MS 1e6 /* nanoseconds */
+
+struct derive_item {
+    const cJSON *json;
+    const char *level;
+    const char *lang;
+    const char *capability; /* "" if none */
+    int outcome;
+};
+
+struct derive_items {
+    struct derive_item *v;
+    size_t n;
+};
+
+/* A growing list of samples. */
+struct derive_samples {
+    double *v;
+    size_t n;
+    size_t cap;
+};
+
+static void derive_sample(struct derive_samples *s, double x)
+{
+    if (s->n == s->cap) {
+        s->cap = s->cap > 0 ? 2 * s->cap : 64;
+        s->v = eb_xrealloc(s->v, s->cap, sizeof(*s->v));
+    }
+    s->v[s->n++] = x;
+}
+
+static struct derive_items derive_load(const cJSON *rec)
+{
+    const cJSON *arr = cJSON_GetObjectItemCaseSensitive(rec, "items"), *v;
+    struct derive_items items = {0};
+
+    /* A model that never ran has no items (RECORD.md). */
+    if (strcmp(eb_json_get_str(rec, "status", ""), "engine_error") == 0)
+        return items;
+    items.v = eb_xcalloc((size_t)cJSON_GetArraySize(arr), sizeof(*items.v));
+    cJSON_ArrayForEach(v, arr)
+    {
+        struct derive_item *i = &items.v[items.n++];
+
+        i->json = v;
+        i->level = eb_json_get_str(v, "level", "");
+        i->lang = eb_json_get_str(v, "lang", "");
+        i->capability = eb_json_get_str(v, "capability", "");
+        i->outcome = eb_outcome_parse(eb_json_get_str(v, "class", ""));
+    }
+    return items;
+}
+
+static int derive_cmp(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Sorts names bytewise and drops repeats; returns how many are left. */
+static size_t derive_distinct(const char **names, size_t n)
+{
+    size_t i, used = 0;
+
+    qsort(names, n, sizeof(*names), derive_cmp);
+    for (i = 0; i < n; i++) {
+        if (used == 0 || strcmp(names[used - 1], names[i]) != 0)
+            names[used++] = names[i];
+    }
+    return used;
+}
+
+/* The languages of the items of a level (NULL: of all); free the array. */
+static const char **derive_langs(const struct derive_items *items,
+                                 const char *level, size_t *n)
+{
+    const char **langs = eb_xcalloc(items->n, sizeof(*langs));
+    size_t i, used = 0;
+
+    for (i = 0; i < items->n; i++) {
+        if (level == NULL || strcmp(items->v[i].level, level) == 0)
+            langs[used++] = items->v[i].lang;
+    }
+    *n = derive_distinct(langs, used);
+    return langs;
+}
+
+static int derive_in(const struct derive_item *i, const char *level,
+                     const char *lang)
+{
+    return strcmp(i->level, level) == 0 && strcmp(i->lang, lang) == 0;
+}
+
+static void derive_wilson(cJSON *out, int64_t passes, int64_t n)
+{
+    struct eb_interval ci = eb_stats_wilson(passes, n);
+
+    cJSON_AddNumberToObject(out, "wilson_lo", ci.lo);
+    cJSON_AddNumberToObject(out, "wilson_hi", ci.hi);
+}
+
+static void derive_capabilities(const struct derive_items *items,
+                                const char *level, const char *lang, cJSON *out)
+{
+    cJSON *arr = cJSON_AddArrayToObject(out, "capabilities"), *row;
+    const char **names = eb_xcalloc(items->n, sizeof(*names));
+    size_t i, k, n_names = 0;
+
+    for (i = 0; i < items->n; i++) {
+        if (derive_in(&items->v[i], level, lang) &&
+            items->v[i].capability[0] != '\0')
+            names[n_names++] = items->v[i].capability;
+    }
+    n_names = derive_distinct(names, n_names);
+    for (k = 0; k < n_names; k++) {
+        int64_t n = 0, passes = 0;
+
+        for (i = 0; i < items->n; i++) {
+            if (!derive_in(&items->v[i], level, lang) ||
+                strcmp(items->v[i].capability, names[k]) != 0 ||
+                items->v[i].outcome == EB_OUT_HARNESS_ERROR)
+                continue;
+            n++;
+            passes += items->v[i].outcome == EB_OUT_OK;
+        }
+        row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "capability", names[k]);
+        cJSON_AddNumberToObject(row, "n", (double)n);
+        cJSON_AddNumberToObject(row, "passes", (double)passes);
+        derive_wilson(row, passes, n);
+        cJSON_AddItemToArray(arr, row);
+    }
+    free(names);
+}
+
+static cJSON *derive_level(const struct derive_items *items, const cJSON *def,
+                           const char *lang)
+{
+    const char *level = eb_json_get_str(def, "level", "");
+    double bar = eb_json_get_num(def, "bar", 1);
+    double alpha = eb_json_get_num(def, "alpha", 0.05);
+    int64_t counts[EB_OUT_COUNT] = {0}, n = 0, passes;
+    cJSON *out = cJSON_CreateObject(), *outcomes;
+    struct eb_interval ci;
+    enum eb_verdict verdict;
+    size_t i;
+    int o;
+
+    for (i = 0; i < items->n; i++) {
+        if (!derive_in(&items->v[i], level, lang) || items->v[i].outcome < 0)
+            continue;
+        counts[items->v[i].outcome]++;
+        n += items->v[i].outcome != EB_OUT_HARNESS_ERROR;
+    }
+    passes = counts[EB_OUT_OK];
+    ci = eb_stats_exact(passes, n, alpha);
+    verdict = eb_stats_verdict(passes, n, bar, alpha);
+    cJSON_AddStringToObject(out, "level", level);
+    cJSON_AddStringToObject(out, "lang", lang);
+    cJSON_AddNumberToObject(out, "bar", bar);
+    cJSON_AddNumberToObject(out, "n", (double)n);
+    cJSON_AddNumberToObject(out, "passes", (double)passes);
+    if (n > 0)
+        cJSON_AddNumberToObject(out, "rate", (double)passes / (double)n);
+    else
+        eb_json_add_null(out, "rate", "absent: no scored item");
+    cJSON_AddNumberToObject(out, "lower", ci.lo);
+    cJSON_AddNumberToObject(out, "upper", ci.hi);
+    derive_wilson(out, passes, n);
+    cJSON_AddStringToObject(out, "verdict", eb_verdict_name(verdict));
+    if (verdict == EB_NOT_SHOWN)
+        cJSON_AddNumberToObject(out, "more_items",
+                                (double)eb_stats_more_items(
+                                    passes, n, bar, alpha, DERIVE_MORE_MAX));
+    else
+        cJSON_AddNullToObject(out, "more_items");
+    outcomes = cJSON_AddObjectToObject(out, "outcomes");
+    for (o = 0; o < EB_OUT_COUNT; o++) {
+        if (counts[o] > 0)
+            cJSON_AddNumberToObject(outcomes,
+                                    eb_outcome_name((enum eb_outcome)o),
+                                    (double)counts[o]);
+    }
+    derive_capabilities(items, level, lang, out);
+    return out;
+}
+
+static void derive_levels(const cJSON *rec, const struct derive_items *items,
+                          cJSON *sum)
+{
+    cJSON *arr = cJSON_AddArrayToObject(sum, "levels");
+    const cJSON *def;
+
+    cJSON_ArrayForEach(def, cJSON_GetObjectItemCaseSensitive(rec, "levels"))
+    {
+        size_t n, i;
+        const char **langs =
+            derive_langs(items, eb_json_get_str(def, "level", ""), &n);
+
+        for (i = 0; i < n; i++)
+            cJSON_AddItemToArray(arr, derive_level(items, def, langs[i]));
+        free(langs);
+    }
+}
+
+/* Tokens per second as llama-bench: the mean of the rates of the repeats. */
+static void derive_speed(const cJSON *rec, cJSON *sum)
+{
+    cJSON *arr = cJSON_AddArrayToObject(sum, "speed");
+    const cJSON *row, *ns;
+
+    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(rec, "speed"))
+    {
+        double tokens = (eb_json_get_num(row, "n_prompt", 0) +
+                         eb_json_get_num(row, "n_gen", 0)) *
+                        eb_json_get_num(row, "batch", 1);
+        struct derive_samples tps = {0};
+        cJSON *out = cJSON_CreateObject();
+
+        cJSON_ArrayForEach(ns,
+                           cJSON_GetObjectItemCaseSensitive(row, "samples_ns"))
+            derive_sample(&tps, tokens * 1e9 / ns->valuedouble);
+        cJSON_AddStringToObject(out, "test", eb_json_get_str(row, "test", ""));
+        if (tps.n > 0)
+            cJSON_AddNumberToObject(out, "mean_tps",
+                                    eb_stats_mean(tps.v, tps.n));
+        else
+            eb_json_add_null(out, "mean_tps", "absent: no sample");
+        if (tps.n > 1)
+            cJSON_AddNumberToObject(out, "sd_tps", eb_stats_sd(tps.v, tps.n));
+        else
+            eb_json_add_null(out, "sd_tps", "absent: fewer than two samples");
+        cJSON_AddNumberToObject(out, "n", (double)tps.n);
+        cJSON_AddItemToArray(arr, out);
+        free(tps.v);
+    }
+}
+
+/* Adds one percentile in milliseconds, or null where nothing was measured. */
+static void derive_percentile(cJSON *out, const char *key,
+                              const struct derive_samples *ns, double p)
+{
+    if (ns->n == 0)
+        eb_json_add_null(out, key, "not measured");
+    else
+        cJSON_AddNumberToObject(
+            out, key, eb_stats_percentile(ns->v, ns->n, p) / DERIVE_MS);
+}
+
+/* Time-outs stay in: without them a slow model would look better. */
+static void derive_latency(const struct derive_items *items, cJSON *sum)
+{
+    cJSON *out = cJSON_AddObjectToObject(sum, "latency");
+    struct derive_samples ttft = {0}, itl = {0}, tpot = {0}, e2e = {0};
+    const cJSON *gap;
+    size_t i;
+
+    for (i = 0; i < items->n; i++) {
+        const cJSON *j = items->v[i].json;
+        double first = eb_json_get_num(j, "ttft_ns", -1);
+        double whole = eb_json_get_num(j, "e2e_ns", -1);
+        double tokens = eb_json_get_num(j, "output_tokens", 0);
+
+        if (items->v[i].outcome == EB_OUT_HARNESS_ERROR)
+            continue;
+        if (first >= 0)
+            derive_sample(&ttft, first);
+        if (whole >= 0)
+            derive_sample(&e2e, whole);
+        if (first >= 0 && whole >= first && tokens >= 2)
+            derive_sample(&tpot, (whole - first) / (tokens - 1));
+        cJSON_ArrayForEach(gap, cJSON_GetObjectItemCaseSensitive(j, "gaps_ns"))
+            derive_sample(&itl, gap->valuedouble);
+    }
+    derive_percentile(out, "ttft_p50_ms", &ttft, 50);
+    derive_percentile(out, "ttft_p95_ms", &ttft, 95);
+    derive_percentile(out, "itl_p50_ms", &itl, 50);
+    derive_percentile(out, "itl_p95_ms", &itl, 95);
+    if (tpot.n > 0)
+        cJSON_AddNumberToObject(out, "tpot_mean_ms",
+                                eb_stats_mean(tpot.v, tpot.n) / DERIVE_MS);
+    else
+        eb_json_add_null(out, "tpot_mean_ms", "not measured");
+    derive_percentile(out, "e2e_p50_ms", &e2e, 50);
+    derive_percentile(out, "e2e_p95_ms", &e2e, 95);
+    cJSON_AddNumberToObject(out, "n", (double)e2e.n);
+    free(ttft.v);
+    free(itl.v);
+    free(tpot.v);
+    free(e2e.v);
+}
+
+static void derive_token_mean(const struct derive_items *items,
+                              const char *lang, const char *key,
+                              const char *out_key, cJSON *out)
+{
+    double sum = 0, n = 0, v;
+    size_t i;
+
+    for (i = 0; i < items->n; i++) {
+        v = eb_json_get_num(items->v[i].json, key, -1);
+        if (v < 0 || items->v[i].outcome == EB_OUT_HARNESS_ERROR ||
+            strcmp(items->v[i].lang, lang) != 0)
+            continue;
+        sum += v;
+        n++;
+    }
+    if (n > 0)
+        cJSON_AddNumberToObject(out, out_key, sum / n);
+    else
+        eb_json_add_null(out, out_key, "not measured");
+}
+
+static void derive_tokens(const struct derive_items *items, cJSON *sum)
+{
+    cJSON *out = cJSON_AddObjectToObject(sum, "tokens"), *row;
+    size_t n, i;
+    const char **langs = derive_langs(items, NULL, &n);
+
+    for (i = 0; i < n; i++) {
+        row = cJSON_AddObjectToObject(out, langs[i]);
+        derive_token_mean(items, langs[i], "prompt_tokens", "prompt_mean", row);
+        derive_token_mean(items, langs[i], "output_tokens", "output_mean", row);
+    }
+    free(langs);
+}
+
+void eb_record_derive(cJSON *rec)
+{
+    struct derive_items items = derive_load(rec);
+    cJSON *sum = cJSON_CreateObject();
+    size_t i, errors = 0;
+
+    derive_levels(rec, &items, sum);
+    derive_speed(rec, sum);
+    derive_latency(&items, sum);
+    derive_tokens(&items, sum);
+    for (i = 0; i < items.n; i++)
+        errors += items.v[i].outcome == EB_OUT_HARNESS_ERROR;
+    /* More than 1 % of unscored items voids the run (design rule 7). */
+    cJSON_AddBoolToObject(sum, "void", errors * 100 > items.n);
+    free(items.v);
+    cJSON_DeleteItemFromObjectCaseSensitive(rec, "summary");
+    cJSON_AddItemToObject(rec, "summary", sum);
+}
