@@ -125,13 +125,16 @@ static int opt_long(const struct eb_opt *opts, int argc, char **argv, int *i,
 
     if (text[n] == '=')
         value = text + n + 1;
-    if (o == NULL && value == NULL && strncmp(text, "no-", 3) == 0) {
+    if (o == NULL && n > 3 && strncmp(text, "no-", 3) == 0) {
         o = opt_find(opts, text + 3, n - 3);
-        if (o != NULL && o->type == EB_OPT_FLAG) {
+        if (o != NULL && o->type != EB_OPT_FLAG)
+            return eb_fail(err, EB_EUSAGE,
+                           "--no-%s: --%s is not a flag to switch off", o->name,
+                           o->name);
+        if (o != NULL && value == NULL) {
             *(int *)o->target = 0;
             return 0;
         }
-        o = NULL;
     }
     if (o == NULL) {
         name = eb_xstrndup(text, n);
@@ -140,7 +143,7 @@ static int opt_long(const struct eb_opt *opts, int argc, char **argv, int *i,
         return rc;
     }
     if (o->type == EB_OPT_FLAG && value != NULL)
-        return eb_fail(err, EB_EUSAGE, "--%s takes no value", o->name);
+        return eb_fail(err, EB_EUSAGE, "--%.*s takes no value", (int)n, text);
     if (o->type != EB_OPT_FLAG && value == NULL) {
         if (*i >= argc)
             return eb_fail(err, EB_EUSAGE, "--%s needs a value (%s)", o->name,

@@ -15,7 +15,6 @@ enum check_type {
     CHECK_TIME,  /* RFC 3339 in UTC */
     CHECK_HEX16, /* 16 hex digits */
     CHECK_COUNT, /* whole number from 0 */
-    CHECK_NUMBER,
     CHECK_BAR,   /* 0 to 1 */
     CHECK_ALPHA, /* above 0, at most 0.5 */
     CHECK_ARRAY,
@@ -183,8 +182,6 @@ static const char *check_value(const cJSON *v, enum check_type type)
         return d >= 0 && d <= 9007199254740992.0 && floor(d) == d
                    ? NULL
                    : "a whole number from 0";
-    case CHECK_NUMBER:
-        return isfinite(d) ? NULL : "a number";
     case CHECK_BAR:
         return d >= 0 && d <= 1 ? NULL : "a number from 0 to 1";
     case CHECK_ALPHA:
