@@ -1,0 +1,367 @@
+#include "workloads/ladder/template.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+#include "common/mem.h"
+
+#define TEMPLATE_MAX_BYTES (4u << 20)
+#define TEMPLATE_DEPTH_MAX 24
+
+static const char *const names_en[] = {
+    "Amelia", "Jonas", "Priya", "Marek",  "Sofia",  "Tom",    "Hana",
+    "Luca",   "Ines",  "Omar",  "Freya",  "Dmitri", "Grace",  "Yusuf",
+    "Elena",  "Noah",  "Ruth",  "Callum", "Nadia",  "Oliver", "Bea"};
+static const char *const names_zh[] = {
+    "王芳", "李强",   "张敏",   "刘洋", "陈静", "杨帆", "赵磊",
+    "黄丽", "周杰敏", "吴晓雨", "徐亮", "孙悦", "马超", "朱婷",
+    "胡军", "郭雪",   "林娜",   "何伟", "高翔", "罗佳"};
+static const char *const cities_en[] = {
+    "Bristol", "Leeds",  "Dublin",  "Austin",   "Portland", "Toronto",
+    "Cardiff", "Boston", "Seattle", "Brighton", "Denver",   "Galway",
+    "Oxford",  "Tampa",  "Norwich", "Reno"};
+static const char *const cities_zh[] = {"杭州市", "成都市", "南京市", "武汉市",
+                                        "青岛市", "厦门市", "苏州市", "长沙市",
+                                        "西安市", "大连市", "合肥市", "昆明市"};
+static const char *const streets_en[] = {
+    "Maple Street", "Station Road", "Harbour Lane", "King's Avenue",
+    "Birch Close",  "Mill Road",    "Orchard Way",  "Elm Drive",
+    "Queen Street", "Hillside Ave", "Canal Street", "Park Terrace"};
+static const char *const streets_zh[] = {
+    "文三路",   "建设路", "解放街",   "滨江大道", "人民路", "春熙路",
+    "中山北路", "湖滨路", "学府大街", "延安西路", "和平街", "长江路"};
+static const char *const products_en[] = {
+    "desk lamp",      "kettle",        "toaster",    "backpack",
+    "earphones",      "headphones",    "power bank", "floor lamp",
+    "coffee grinder", "phone charger", "speaker",    "smart plug",
+    "night light",    "laptop bag",    "travel mug", "blender",
+    "frying pan",     "tote bag",      "keyboard",   "rice cooker",
+    "webcam",         "string lights", "lunch box",  "air fryer"};
+static const char *const products_zh[] = {
+    "台灯",   "电热水壶", "烤面包机", "双肩包", "耳机",   "蓝牙耳机",
+    "充电宝", "落地灯",   "磨豆机",   "充电器", "音箱",   "智能插座",
+    "小夜灯", "电脑包",   "保温杯",   "破壁机", "平底锅", "帆布包",
+    "键盘",   "电饭煲",   "摄像头",   "灯串",   "饭盒",   "空气炸锅"};
+static const char *const months_en[] = {
+    "January", "February", "March",     "April",   "May",      "June",
+    "July",    "August",   "September", "October", "November", "December"};
+
+#define PICK(rng, zh, table)                                                   \
+    ((zh) ? table##_zh[rng_below(                                              \
+                rng, (int)(sizeof(table##_zh) / sizeof(table##_zh[0])))]       \
+          : table##_en[rng_below(                                              \
+                rng, (int)(sizeof(table##_en) / sizeof(table##_en[0])))])
+
+void tmpl_lines_add(struct tmpl_lines *l, const char *s, size_t len)
+{
+    l->v = eb_xrealloc(l->v, (size_t)l->n + 1, sizeof(*l->v));
+    l->v[l->n++] = eb_xstrndup(s, len);
+}
+
+void tmpl_lines_free(struct tmpl_lines *l)
+{
+    for (int i = 0; i < l->n; i++)
+        free(l->v[i]);
+    free(l->v);
+    *l = (struct tmpl_lines){0};
+}
+
+void tmpl_free(struct tmpl_file *f)
+{
+    for (int i = 0; i < f->n_lists; i++) {
+        free(f->lists[i].name);
+        tmpl_lines_free(&f->lists[i].alt);
+    }
+    for (int i = 0; i < f->n_sections; i++) {
+        free(f->sections[i].name);
+        free(f->sections[i].urgency);
+        free(f->sections[i].tool);
+        free(f->sections[i].topic);
+        tmpl_lines_free(&f->sections[i].lines);
+    }
+    free(f->lists);
+    free(f->sections);
+    *f = (struct tmpl_file){0};
+}
+
+static struct tmpl_list *template_list(const struct tmpl_file *f,
+                                       const char *name, size_t len)
+{
+    for (int i = 0; i < f->n_lists; i++)
+        if (strlen(f->lists[i].name) == len &&
+            memcmp(f->lists[i].name, name, len) == 0)
+            return &f->lists[i];
+    return NULL;
+}
+
+/* Calls add for each part of s..end between top-level '|'. */
+static void template_split(const char *s, const char *end,
+                           struct tmpl_lines *out, int trim)
+{
+    int depth = 0;
+    const char *start = s;
+
+    for (const char *p = s; p <= end; p++) {
+        if (p < end && *p == '{')
+            depth++;
+        if (p < end && *p == '}')
+            depth--;
+        if (p < end && (*p != '|' || depth > 0))
+            continue;
+        const char *a = start;
+        const char *b = p;
+        while (trim && a < b && *a == ' ')
+            a++;
+        while (trim && b > a && b[-1] == ' ')
+            b--;
+        tmpl_lines_add(out, a, (size_t)(b - a));
+        start = p + 1;
+    }
+}
+
+static void template_add_list(struct tmpl_file *f, char *line)
+{
+    char *eq = strchr(line, '=');
+    char *end = eq;
+
+    if (!eq)
+        return;
+    while (end > line + 1 && end[-1] == ' ')
+        end--;
+    size_t len = (size_t)(end - line - 1);
+    struct tmpl_list *l = template_list(f, line + 1, len);
+    if (!l) {
+        f->lists =
+            eb_xrealloc(f->lists, (size_t)f->n_lists + 1, sizeof(*f->lists));
+        l = &f->lists[f->n_lists++];
+        *l = (struct tmpl_list){.name = eb_xstrndup(line + 1, len)};
+    }
+    template_split(eq + 1, eq + strlen(eq), &l->alt, 1);
+}
+
+static void template_add_section(struct tmpl_file *f, char *line)
+{
+    char *save = NULL;
+    char *word;
+    struct tmpl_section s = {.urgency = eb_xstrdup("normal"),
+                             .tool = eb_xstrdup("none"),
+                             .topic = eb_xstrdup("")};
+
+    line[strcspn(line, "]")] = '\0';
+    word = strtok_r(line + 1, " ", &save);
+    s.name = eb_xstrdup(word ? word : "");
+    while ((word = strtok_r(NULL, " ", &save))) {
+        char *eq = strchr(word, '=');
+        char **field = NULL;
+        if (!eq)
+            continue;
+        *eq = '\0';
+        if (!strcmp(word, "urgency"))
+            field = &s.urgency;
+        else if (!strcmp(word, "tool"))
+            field = &s.tool;
+        else if (!strcmp(word, "topic"))
+            field = &s.topic;
+        else if (!strcmp(word, "escalate"))
+            s.escalate = !strcmp(eq + 1, "true");
+        if (field) {
+            free(*field);
+            *field = eb_xstrdup(eq + 1);
+        }
+    }
+    f->sections = eb_xrealloc(f->sections, (size_t)f->n_sections + 1,
+                              sizeof(*f->sections));
+    f->sections[f->n_sections++] = s;
+}
+
+int tmpl_load(const char *path, int zh, struct tmpl_file *f, struct eb_err *err)
+{
+    struct eb_buf b = {0};
+    char *save = NULL;
+    int rc = eb_fs_read(path, TEMPLATE_MAX_BYTES, &b, err);
+
+    if (rc)
+        return rc;
+    *f = (struct tmpl_file){.path = path, .zh = zh};
+    for (char *line = strtok_r(b.data, "\r\n", &save); line;
+         line = strtok_r(NULL, "\r\n", &save)) {
+        size_t len = strlen(line);
+        while (len && (line[len - 1] == ' ' || line[len - 1] == '\t'))
+            line[--len] = '\0';
+        if (!len || *line == '#')
+            continue;
+        if (*line == '%')
+            template_add_list(f, line);
+        else if (*line == '[')
+            template_add_section(f, line);
+        else if (f->n_sections)
+            tmpl_lines_add(&f->sections[f->n_sections - 1].lines, line, len);
+    }
+    eb_buf_free(&b);
+    if (!f->n_sections)
+        return eb_fail(err, EB_EPARSE, "%s: no [section]", path);
+    return 0;
+}
+
+static int template_is(const char *name, size_t len, const char *want)
+{
+    return strlen(want) == len && memcmp(name, want, len) == 0;
+}
+
+static void template_date(int zh, struct rng *rng, struct eb_buf *out)
+{
+    int month = rng_below(rng, 12);
+    int day = 1 + rng_below(rng, 28);
+
+    if (zh)
+        eb_buf_addf(out, "%d月%d日", month + 1, day);
+    else if (rng_percent(rng, 50))
+        eb_buf_addf(out, "%d %s", day, months_en[month]);
+    else
+        eb_buf_addf(out, "%s %d", months_en[month], day);
+}
+
+static void template_amount(int zh, struct rng *rng, struct eb_buf *out)
+{
+    int v = 12 + rng_below(rng, 389);
+
+    if (zh)
+        eb_buf_addf(out, rng_percent(rng, 70) ? "%d元" : "%d块", v);
+    else if (rng_percent(rng, 50))
+        eb_buf_addf(out, "$%d.%02d", v, rng_below(rng, 100));
+    else
+        eb_buf_addf(out, rng_percent(rng, 50) ? "$%d" : "%d dollars", v);
+}
+
+static void template_street(int zh, struct rng *rng, struct tmpl_values *val)
+{
+    int no = 1 + rng_below(rng, 240);
+    const char *s = PICK(rng, zh, streets);
+
+    if (zh)
+        snprintf(val->street, sizeof(val->street), "%s%d号", s, no);
+    else
+        snprintf(val->street, sizeof(val->street), "%d %s", no, s);
+}
+
+/* Appends a value slot; 0 if name is none. */
+static int template_slot(int zh, const char *name, size_t len, struct rng *rng,
+                         struct tmpl_values *val, struct eb_buf *out)
+{
+    if (template_is(name, len, "order")) {
+        if (!val->order[0])
+            snprintf(val->order, sizeof(val->order), "LK%06d",
+                     rng_below(rng, 1000000));
+        eb_buf_adds(out, val->order);
+    } else if (template_is(name, len, "badorder")) {
+        eb_buf_addf(out, "%05d", rng_below(rng, 100000));
+    } else if (template_is(name, len, "product")) {
+        eb_buf_adds(out, PICK(rng, zh, products));
+    } else if (template_is(name, len, "name")) {
+        eb_buf_adds(out, PICK(rng, zh, names));
+    } else if (template_is(name, len, "city")) {
+        if (!val->city[0])
+            snprintf(val->city, sizeof(val->city), "%s", PICK(rng, zh, cities));
+        eb_buf_adds(out, val->city);
+    } else if (template_is(name, len, "street")) {
+        if (!val->street[0])
+            template_street(zh, rng, val);
+        eb_buf_adds(out, val->street);
+    } else if (template_is(name, len, "amount")) {
+        template_amount(zh, rng, out);
+    } else if (template_is(name, len, "date")) {
+        template_date(zh, rng, out);
+    } else if (template_is(name, len, "n")) {
+        eb_buf_addf(out, "%d", 2 + rng_below(rng, 8));
+    } else if (template_is(name, len, "a")) {
+        eb_buf_addf(out, "%d", val->a);
+    } else if (template_is(name, len, "b")) {
+        eb_buf_addf(out, "%d", val->b);
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+struct template_run {
+    const struct tmpl_file *f;
+    struct rng *rng;
+    struct tmpl_values *val;
+    struct eb_buf *out;
+    struct eb_err *err;
+    int depth;
+};
+
+static int template_run(struct template_run *r, const char *s, const char *end);
+
+static int template_choice(struct template_run *r, const char *s,
+                           const char *end)
+{
+    struct tmpl_lines alt = {0};
+    int rc;
+
+    template_split(s, end, &alt, 0);
+    const char *pick = alt.v[rng_below(r->rng, alt.n)];
+    rc = template_run(r, pick, pick + strlen(pick));
+    tmpl_lines_free(&alt);
+    return rc;
+}
+
+static int template_name(struct template_run *r, const char *s, size_t len)
+{
+    const struct tmpl_list *l;
+
+    if (template_slot(r->f->zh, s, len, r->rng, r->val, r->out))
+        return 0;
+    l = template_list(r->f, s, len);
+    if (!l)
+        return eb_fail(r->err, EB_EPARSE, "%s: unknown <%.*s>", r->f->path,
+                       (int)len, s);
+    const char *pick = l->alt.v[rng_below(r->rng, l->alt.n)];
+    return template_run(r, pick, pick + strlen(pick));
+}
+
+static int template_run(struct template_run *r, const char *s, const char *end)
+{
+    int rc = 0;
+
+    if (++r->depth > TEMPLATE_DEPTH_MAX)
+        return eb_fail(r->err, EB_EPARSE, "%s: nested too deeply", r->f->path);
+    for (const char *p = s; p < end && !rc; p++) {
+        if (*p == '{') {
+            int depth = 1;
+            const char *q = p + 1;
+            for (; q < end && depth; q++)
+                depth += *q == '{' ? 1 : *q == '}' ? -1 : 0;
+            if (depth)
+                return eb_fail(r->err, EB_EPARSE, "%s: unbalanced {: %.80s",
+                               r->f->path, s);
+            rc = template_choice(r, p + 1, q - 1);
+            p = q - 1;
+        } else if (*p == '<') {
+            const char *q = memchr(p, '>', (size_t)(end - p));
+            if (!q)
+                return eb_fail(r->err, EB_EPARSE, "%s: unclosed <: %.80s",
+                               r->f->path, s);
+            rc = template_name(r, p + 1, (size_t)(q - p - 1));
+            p = q;
+        } else if (*p == '}') {
+            return eb_fail(r->err, EB_EPARSE, "%s: unbalanced }: %.80s",
+                           r->f->path, s);
+        } else {
+            eb_buf_addc(r->out, *p);
+        }
+    }
+    r->depth--;
+    return rc;
+}
+
+int tmpl_expand(const struct tmpl_file *f, const char *text, struct rng *rng,
+                struct tmpl_values *val, struct eb_buf *out, struct eb_err *err)
+{
+    struct template_run r = {f, rng, val, out, err, 0};
+
+    return template_run(&r, text, text + strlen(text));
+}
