@@ -1,0 +1,367 @@
+#include "reports/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/opt.h"
+#include "common/record.h"
+#include "reports/section.h"
+#include "reports/writer.h"
+
+/* Newest runs asked of a collector. */
+#define REPORT_RUNS_MAX 200
+
+static eb_report_fetch report_fetch;
+
+void eb_report_set_fetch(eb_report_fetch fetch)
+{
+    report_fetch = fetch;
+}
+
+static void report_group_title(struct eb_doc *d, enum eb_doc_kind kind,
+                               const struct eb_group *g)
+{
+    const cJSON *rec = g->recs[0];
+
+    eb_doc_add(d, kind, "%s %s on %s, %s prompt, %s",
+               eb_group_str(rec, "suite.name", ""),
+               eb_group_str(rec, "suite.version", ""),
+               eb_group_str(rec, "device.name", ""),
+               eb_group_str(rec, "settings.prompt", ""),
+               eb_group_str(rec, "runtime.engine", ""));
+}
+
+static void report_top(struct eb_doc *d, const struct eb_groups *groups)
+{
+    size_t i;
+
+    eb_doc_add(d, EB_DOC_TITLE, "Smallest sufficient model");
+    for (i = 0; i < groups->n; i++) {
+        report_group_title(d, groups->n > 1 ? EB_DOC_H3 : EB_DOC_TEXT,
+                           &groups->v[i]);
+        eb_section_answers(d, &groups->v[i]);
+        eb_section_failed(d, &groups->v[i]);
+    }
+    eb_doc_add(d, EB_DOC_H2, "How to read the verdicts");
+    eb_doc_add(d, EB_DOC_TEXT,
+               "SUFFICIENT means that the exact one-sided lower bound "
+               "(Clopper-Pearson) of the share of right answers reaches the "
+               "bar set before the run. INSUFFICIENT means that the exact "
+               "upper bound is below the bar. NOT SHOWN means that the items "
+               "do not settle it, and \"items needed\" says how many more "
+               "would if the rate stays.");
+}
+
+static void report_group(struct eb_doc *d, const struct eb_group *g)
+{
+    struct eb_buf b = {0};
+
+    report_group_title(d, EB_DOC_H2, g);
+    eb_section_verdicts(d, g);
+    eb_section_charts(d, g);
+    eb_section_service(d, g);
+    eb_section_speed(d, g);
+    eb_section_cost(d, g);
+    eb_section_outcomes(d, g);
+    eb_section_capabilities(d, g);
+    eb_section_setup(d, g);
+    eb_section_models(d, g);
+    eb_section_missing(d, g);
+    eb_doc_add(d, EB_DOC_H3, "Reproduce");
+    eb_section_command(g, &b);
+    eb_doc_add(d, EB_DOC_CODE, "%s", b.data);
+    eb_buf_free(&b);
+}
+
+int eb_report_write(struct eb_buf *out, cJSON *const *recs, size_t n,
+                    const char *format, struct eb_err *err)
+{
+    const struct eb_writer_ops *writer = eb_writer_find(format);
+    struct eb_groups groups = {0};
+    struct eb_doc doc = {0};
+    size_t i;
+
+    if (writer == NULL)
+        return eb_fail(err, EB_EUSAGE,
+                       "unknown format '%s': use html, md or json", format);
+    if (n == 0)
+        return eb_fail(err, EB_EINVAL,
+                       "no run record to report on: make one with "
+                       "`edgebench run`");
+    eb_groups_make(recs, n, &groups);
+    report_top(&doc, &groups);
+    eb_section_paired(&doc, &groups);
+    for (i = 0; i < groups.n; i++)
+        report_group(&doc, &groups.v[i]);
+    writer->write(&doc, &groups, out);
+    eb_doc_free(&doc);
+    eb_groups_free(&groups);
+    return 0;
+}
+
+struct report_list {
+    cJSON **v;
+    size_t n;
+};
+
+static void report_append(struct report_list *list, cJSON *rec)
+{
+    list->v = eb_xrealloc(list->v, list->n + 1, sizeof(*list->v));
+    list->v[list->n++] = rec;
+}
+
+static int report_load_file(struct report_list *list, const char *path,
+                            struct eb_err *err)
+{
+    cJSON **recs;
+    size_t n, i;
+    int rc = eb_record_read(path, &recs, &n, err);
+
+    if (rc != 0)
+        return rc;
+    for (i = 0; i < n; i++)
+        report_append(list, recs[i]);
+    free(recs);
+    return 0;
+}
+
+static int report_get(const char *url, cJSON **out, struct eb_err *err)
+{
+    struct eb_buf b = {0};
+    int rc = report_fetch(url, &b, err);
+
+    eb_buf_add(&b, "", 0);
+    if (rc == 0)
+        rc = eb_json_parse(b.data, b.len, url, out, err);
+    eb_buf_free(&b);
+    return rc;
+}
+
+static int report_load_run(struct report_list *list, const char *base,
+                           const cJSON *entry, struct eb_err *err)
+{
+    const char *id = cJSON_IsString(entry)
+                         ? entry->valuestring
+                         : eb_json_get_str(entry, "run_id", "");
+    char *url;
+    cJSON *rec;
+    int rc;
+
+    /* The id becomes part of a URL. */
+    if (!eb_uuid_valid(id))
+        return eb_fail(err, EB_EPARSE, "%s: a run without a valid run_id",
+                       base);
+    url = eb_xasprintf("%s/v1/runs/%s", base, id);
+    rc = report_get(url, &rec, err);
+    if (rc == 0) {
+        rc = eb_record_validate(rec, url, err);
+        if (rc == 0) {
+            eb_record_derive(rec);
+            report_append(list, rec);
+        } else {
+            cJSON_Delete(rec);
+        }
+    }
+    free(url);
+    return rc;
+}
+
+/* The list is an array or an object with the array as "runs". */
+static int report_load_collector(struct report_list *list, const char *where,
+                                 struct eb_err *err)
+{
+    size_t len = strlen(where);
+    const cJSON *runs, *entry;
+    char *base, *url;
+    cJSON *answer;
+    int rc;
+
+    if (report_fetch == NULL)
+        return eb_fail(err, EB_EUSAGE,
+                       "--collector: this program was built without HTTP; "
+                       "use --from with a file of records");
+    while (len > 0 && where[len - 1] == '/')
+        len--;
+    base = eb_xstrndup(where, len);
+    url = eb_xasprintf("%s/v1/runs?limit=%d", base, REPORT_RUNS_MAX);
+    rc = report_get(url, &answer, err);
+    if (rc != 0)
+        goto out;
+    runs = cJSON_IsArray(answer) ? answer : eb_group_get(answer, "runs");
+    if (!cJSON_IsArray(runs))
+        rc = eb_fail(err, EB_EPARSE, "%s: no list of runs in the answer", url);
+    cJSON_ArrayForEach(entry, runs)
+    {
+        if (rc == 0)
+            rc = report_load_run(list, base, entry, err);
+    }
+    cJSON_Delete(answer);
+out:
+    free(base);
+    free(url);
+    return rc;
+}
+
+/* The output is opened before any work: a bad path costs no time. */
+struct report_output {
+    const char *path; /* NULL: standard output */
+    char *part;
+    int fd;
+};
+
+static int report_open(struct report_output *o, const char *path,
+                       struct eb_err *err)
+{
+    memset(o, 0, sizeof(*o));
+    o->fd = STDOUT_FILENO;
+    if (strcmp(path, "-") == 0)
+        return 0;
+    o->path = path;
+    o->part = eb_xasprintf("%s.part", path);
+    o->fd = open(o->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+                 0666);
+    if (o->fd >= 0)
+        return 0;
+    eb_fail(err, eb_code_from_errno(errno), "%s: %s", o->part, strerror(errno));
+    free(o->part);
+    o->part = NULL;
+    return err != NULL ? err->code : EB_EIO;
+}
+
+static int report_put(const struct report_output *o, const struct eb_buf *b,
+                      struct eb_err *err)
+{
+    const char *name = o->path != NULL ? o->path : "standard output";
+    size_t done = 0;
+
+    while (done < b->len) {
+        ssize_t k = write(o->fd, b->data + done, b->len - done);
+
+        if (k < 0 && errno == EINTR)
+            continue;
+        if (k < 0)
+            return eb_fail(err, eb_code_from_errno(errno), "%s: %s", name,
+                           strerror(errno));
+        done += (size_t)k;
+    }
+    return 0;
+}
+
+/* Puts the finished file in its place, or removes it after a failure. */
+static int report_close(struct report_output *o, int rc, struct eb_err *err)
+{
+    if (o->path == NULL)
+        return rc;
+    if (rc == 0 && fsync(o->fd) != 0)
+        rc = eb_fail(err, eb_code_from_errno(errno), "%s: %s", o->part,
+                     strerror(errno));
+    close(o->fd);
+    if (rc == 0 && rename(o->part, o->path) != 0)
+        rc = eb_fail(err, eb_code_from_errno(errno), "%s: %s", o->path,
+                     strerror(errno));
+    if (rc != 0)
+        unlink(o->part);
+    free(o->part);
+    return rc;
+}
+
+static int report_run(const struct eb_opt_list *from, const char *collector,
+                      const char *format, const char *path, struct eb_err *err)
+{
+    struct report_list list = {0};
+    struct report_output o;
+    struct eb_buf b = {0};
+    int rc, i;
+
+    if (eb_writer_find(format) == NULL)
+        return eb_fail(err, EB_EUSAGE,
+                       "-f: unknown format '%s': use html, md or json", format);
+    if (from->n == 0 && collector == NULL)
+        return eb_fail(err, EB_EUSAGE,
+                       "nothing to report on: give --from FILE or "
+                       "--collector URL");
+    rc = report_open(&o, path, err);
+    if (rc != 0)
+        return rc;
+    for (i = 0; i < from->n && rc == 0; i++)
+        rc = report_load_file(&list, from->v[i], err);
+    if (rc == 0 && collector != NULL)
+        rc = report_load_collector(&list, collector, err);
+    if (rc == 0)
+        rc = eb_report_write(&b, list.v, list.n, format, err);
+    if (rc == 0)
+        rc = report_put(&o, &b, err);
+    rc = report_close(&o, rc, err);
+    eb_buf_free(&b);
+    eb_record_list_free(list.v, list.n);
+    return rc;
+}
+
+static int report_exit(int rc)
+{
+    switch (rc) {
+    case 0:
+        return EB_EXIT_OK;
+    case EB_EUSAGE:
+    case EB_ENOENT:
+    case EB_EPERM:
+    case EB_EPARSE:
+    case EB_EINVAL:
+    case EB_ELIMIT:
+    case EB_EVERSION:
+        return EB_EXIT_USAGE;
+    default:
+        return EB_EXIT_INTERNAL;
+    }
+}
+
+int eb_report_main(int argc, char **argv)
+{
+    static struct eb_opt_list from;
+    const char *collector = NULL, *format = NULL, *path = "-";
+    const struct eb_writer_ops *writer;
+    struct eb_err err = {0};
+    int help = 0, n_args = 0, rc;
+    const struct eb_opt opts[] = {
+        {"from", 0, EB_OPT_LIST, &from, "FILE",
+         "records, JSON or JSON Lines; - is standard input (repeatable)"},
+        {"collector", 0, EB_OPT_STR, &collector, "URL",
+         "take the newest runs of a collector"},
+        {"format", 'f', EB_OPT_STR, &format, "NAME",
+         "html, md or json (by the end of -o, else html)"},
+        {"output", 'o', EB_OPT_STR, &path, "FILE",
+         "where to write; - is standard output (-)"},
+        {"help", 'h', EB_OPT_FLAG, &help, NULL, "this text"},
+        {0}};
+
+    memset(&from, 0, sizeof(from));
+    rc = eb_opt_parse(opts, argc, argv, &n_args, &err);
+    if (rc == 0 && help) {
+        printf("usage: edgebench report --from FILE [options]\n\n"
+               "Which is the smallest sufficient model, and the evidence.\n\n");
+        eb_opt_help(opts, stdout);
+        printf("\nexit: 0 written; 1 internal, disk or network error; "
+               "2 wrong usage or input\n");
+        return EB_EXIT_OK;
+    }
+    if (rc == 0 && n_args > 0)
+        rc = eb_fail(&err, EB_EUSAGE,
+                     "report takes no argument '%s': use --from %s",
+                     argv[argc - n_args], argv[argc - n_args]);
+    if (rc == 0) {
+        writer = eb_writer_by_suffix(path);
+        if (format == NULL)
+            format = writer != NULL ? writer->name : "html";
+        rc = report_run(&from, collector, format, path, &err);
+    }
+    if (rc != 0)
+        eb_error("%s", err.msg);
+    return report_exit(rc);
+}

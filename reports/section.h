@@ -1,0 +1,66 @@
+/* The sections of a report: each reads a group and adds to the document. */
+#ifndef EB_SECTION_H
+#define EB_SECTION_H
+
+#include "common/buf.h"
+#include "reports/doc.h"
+#include "reports/group.h"
+
+/* How often the answer was right and what that shows (section.c). */
+/* The sentence on one level and language; the mark says whether a model was
+ * found. */
+enum eb_doc_mark eb_section_sentence(const struct eb_group *g, struct eb_pair p,
+                                     struct eb_buf *out);
+void eb_section_answers(struct eb_doc *d, const struct eb_group *g);
+void eb_section_verdicts(struct eb_doc *d, const struct eb_group *g);
+void eb_section_charts(struct eb_doc *d, const struct eb_group *g);
+void eb_section_outcomes(struct eb_doc *d, const struct eb_group *g);
+void eb_section_capabilities(struct eb_doc *d, const struct eb_group *g);
+
+/* What it costs and how it was run (section_cost.c). */
+void eb_section_failed(struct eb_doc *d, const struct eb_group *g);
+void eb_section_speed(struct eb_doc *d, const struct eb_group *g);
+void eb_section_cost(struct eb_doc *d, const struct eb_group *g);
+void eb_section_service(struct eb_doc *d, const struct eb_group *g);
+void eb_section_setup(struct eb_doc *d, const struct eb_group *g);
+void eb_section_models(struct eb_doc *d, const struct eb_group *g);
+void eb_section_missing(struct eb_doc *d, const struct eb_group *g);
+
+/* One service bar of a record. */
+struct eb_service {
+    const char *key; /* in rec.service_bars */
+    const char *label;
+    double limit;
+    double value; /* NAN: not measured */
+    enum eb_doc_mark met;
+};
+#define EB_SERVICE_COUNT 4
+/* The bars that are set; returns how many. */
+size_t eb_section_bars(const cJSON *rec,
+                       struct eb_service out[EB_SERVICE_COUNT]);
+/* The command that makes the group's records again. */
+void eb_section_command(const struct eb_group *g, struct eb_buf *out);
+
+/* The vague and the clear prompt on the same items (section_paired.c). */
+struct eb_paired {
+    const char *model;
+    struct eb_pair pair;
+    long n, clear_passes, vague_passes;
+    long only_clear, only_vague;   /* discordant items */
+    struct eb_interval difference; /* of clear - vague */
+    double p_value;
+};
+/* Free the array. */
+struct eb_paired *eb_section_pairs(const struct eb_groups *all, size_t *n);
+void eb_section_paired(struct eb_doc *d, const struct eb_groups *all);
+
+/* "4.0 M", "4.2 MB": short texts into a caller's buffer. */
+#define EB_SHORT_LEN 32
+const char *eb_short_count(double n, char out[EB_SHORT_LEN]);
+const char *eb_short_bytes(double n, char out[EB_SHORT_LEN]);
+/* Percent with one digit, cut and not rounded, so that a bound below the bar
+ * is never printed as the bar. */
+const char *eb_short_cut(double share, char out[EB_SHORT_LEN]);
+enum eb_doc_mark eb_verdict_mark(enum eb_verdict v);
+
+#endif

@@ -1,0 +1,480 @@
+/* What the models cost, how they were run and what was not measured. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+#include "reports/section.h"
+
+void eb_section_failed(struct eb_doc *d, const struct eb_group *g)
+{
+    struct eb_doc_table *t;
+    size_t i;
+
+    t = eb_doc_table(d, "Runs that did not complete or are void", "llll");
+    eb_doc_cell(t, "Model");
+    eb_doc_cell(t, "Status");
+    eb_doc_cell(t, "Reason");
+    eb_doc_cell(t, "Run");
+    for (i = 0; i < g->n; i++) {
+        const cJSON *rec = g->recs[i];
+        const char *status = eb_group_str(rec, "status", "");
+        int complete = strcmp(status, "complete") == 0;
+
+        if (complete && !eb_group_void(rec))
+            continue;
+        eb_doc_cell(t, eb_group_model(rec));
+        eb_doc_cell(t, complete ? "void" : status);
+        eb_doc_cell(t, complete ? "more than 1 % of the items are harness_error"
+                                : eb_group_str(rec, "status_reason", ""));
+        eb_doc_cell(t, eb_group_str(rec, "run_id", ""));
+    }
+    eb_doc_drop_empty(d);
+}
+
+void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
+{
+    struct eb_doc_table *t;
+    const cJSON *row;
+    size_t i;
+
+    eb_doc_add(d, EB_DOC_H3, "Speed");
+    t = eb_doc_table(d,
+                     "Tokens per second, mean and standard deviation of "
+                     "the repeats (pp: reading, tg: writing)",
+                     "llrrr");
+    eb_doc_cell(t, "Model");
+    eb_doc_cell(t, "Test");
+    eb_doc_cell(t, "Mean");
+    eb_doc_cell(t, "\xc2\xb1 sd");
+    eb_doc_cell(t, "Repeats");
+    for (i = 0; i < g->n; i++) {
+        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.speed"))
+        {
+            double mean = eb_json_get_num(row, "mean_tps", NAN);
+            double sd = eb_json_get_num(row, "sd_tps", NAN);
+
+            eb_doc_cell(t, eb_group_model(g->recs[i]));
+            eb_doc_cell(t, eb_json_get_str(row, "test", ""));
+            if (isnan(mean))
+                eb_doc_cell(t, "not measured");
+            else
+                eb_doc_cellf(t, "%.1f", mean);
+            if (isnan(sd))
+                eb_doc_cell(t, "one repeat");
+            else
+                eb_doc_cellf(t, "%.1f", sd);
+            eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "n", 0));
+        }
+    }
+    if (eb_doc_rows(t) > 0)
+        return;
+    eb_doc_drop_empty(d);
+    eb_doc_add(d, EB_DOC_TEXT, "Speed was not measured.");
+}
+
+static void cost_ms(struct eb_doc_table *t, double ms)
+{
+    if (isnan(ms))
+        eb_doc_cell(t, "not measured");
+    else if (ms < 10)
+        eb_doc_cellf(t, "%.2f ms", ms);
+    else
+        eb_doc_cellf(t, "%.0f ms", ms);
+}
+
+void eb_section_cost(struct eb_doc *d, const struct eb_group *g)
+{
+    static const char *const head[] = {"Model",   "TTFT p50", "TTFT p95",
+                                       "TPOT",    "Load",     "Peak (VmHWM)",
+                                       "RssAnon", "RssFile",  "File"};
+    static const char *const ms[] = {"summary.latency.ttft_p50_ms",
+                                     "summary.latency.ttft_p95_ms",
+                                     "summary.latency.tpot_mean_ms"};
+    static const char *const bytes[] = {
+        "memory.vm_hwm_bytes", "memory.rss_anon_bytes", "memory.rss_file_bytes",
+        "model.file_bytes"};
+    struct eb_doc_table *t;
+    char text[EB_SHORT_LEN];
+    size_t i, k;
+
+    eb_doc_add(d, EB_DOC_H3, "Time and memory");
+    t = eb_doc_table(d,
+                     "Time to the first token (TTFT), mean time per further "
+                     "token (TPOT), load time and memory after the last "
+                     "item",
+                     "lrrrrrrrr");
+    for (i = 0; i < sizeof(head) / sizeof(*head); i++)
+        eb_doc_cell(t, head[i]);
+    for (i = 0; i < g->n; i++) {
+        const cJSON *rec = g->recs[i];
+
+        eb_doc_cell(t, eb_group_model(rec));
+        for (k = 0; k < sizeof(ms) / sizeof(*ms); k++)
+            cost_ms(t, eb_group_num(rec, ms[k], NAN));
+        cost_ms(t, eb_group_num(rec, "load.wall_ns", NAN) / 1e6);
+        for (k = 0; k < sizeof(bytes) / sizeof(*bytes); k++)
+            eb_doc_cell(t,
+                        eb_short_bytes(eb_group_num(rec, bytes[k], NAN), text));
+    }
+}
+
+/* Joules a right answer, NAN if no energy was measured. */
+static double cost_joules(const cJSON *rec)
+{
+    double energy = eb_group_num(rec, "power.energy_j", NAN), passes = 0;
+    const cJSON *row;
+
+    cJSON_ArrayForEach(row, eb_group_get(rec, "summary.levels")) passes +=
+        eb_json_get_num(row, "passes", 0);
+    return passes > 0 ? energy / passes : NAN;
+}
+
+size_t eb_section_bars(const cJSON *rec,
+                       struct eb_service out[EB_SERVICE_COUNT])
+{
+    const struct eb_service all[EB_SERVICE_COUNT] = {
+        {"ttft_p95_ms", "TTFT p95", NAN,
+         eb_group_num(rec, "summary.latency.ttft_p95_ms", NAN), EB_DOC_UNKNOWN},
+        {"tpot_ms", "TPOT", NAN,
+         eb_group_num(rec, "summary.latency.tpot_mean_ms", NAN),
+         EB_DOC_UNKNOWN},
+        {"peak_memory_bytes", "Peak memory", NAN,
+         eb_group_num(rec, "memory.vm_hwm_bytes", NAN), EB_DOC_UNKNOWN},
+        {"joules_per_solved", "Joules per right answer", NAN, cost_joules(rec),
+         EB_DOC_UNKNOWN}};
+    size_t i, n = 0;
+
+    for (i = 0; i < EB_SERVICE_COUNT; i++) {
+        double limit =
+            eb_json_get_num(eb_group_get(rec, "service_bars"), all[i].key, NAN);
+
+        if (isnan(limit))
+            continue;
+        out[n] = all[i];
+        out[n].limit = limit;
+        if (!isnan(all[i].value))
+            out[n].met = all[i].value <= limit ? EB_DOC_YES : EB_DOC_NO;
+        n++;
+    }
+    return n;
+}
+
+static void cost_value(struct eb_doc_table *t, const char *key, double v)
+{
+    char text[EB_SHORT_LEN];
+
+    if (isnan(v))
+        eb_doc_cell(t, "not measured");
+    else if (strstr(key, "bytes") != NULL)
+        eb_doc_cell(t, eb_short_bytes(v, text));
+    else if (strstr(key, "_ms") != NULL)
+        cost_ms(t, v);
+    else
+        eb_doc_cellf(t, "%.3g J", v);
+}
+
+void eb_section_service(struct eb_doc *d, const struct eb_group *g)
+{
+    struct eb_service bars[EB_SERVICE_COUNT];
+    struct eb_doc_table *t;
+    size_t i, k, n;
+
+    eb_doc_add(d, EB_DOC_H3, "Service bars");
+    t = eb_doc_table(d, "What the job asks of time and memory", "llrrv");
+    eb_doc_cell(t, "Model");
+    eb_doc_cell(t, "Bar");
+    eb_doc_cell(t, "At most");
+    eb_doc_cell(t, "Measured");
+    eb_doc_cell(t, "Met?");
+    for (i = 0; i < g->n; i++) {
+        n = eb_section_bars(g->recs[i], bars);
+        for (k = 0; k < n; k++) {
+            eb_doc_cell(t, eb_group_model(g->recs[i]));
+            eb_doc_cell(t, bars[k].label);
+            cost_value(t, bars[k].key, bars[k].limit);
+            cost_value(t, bars[k].key, bars[k].value);
+            eb_doc_mark(t, bars[k].met,
+                        bars[k].met == EB_DOC_YES  ? "met"
+                        : bars[k].met == EB_DOC_NO ? "not met"
+                                                   : "not measured");
+        }
+    }
+    if (eb_doc_rows(t) > 0)
+        return;
+    eb_doc_drop_empty(d);
+    eb_doc_add(d, EB_DOC_TEXT, "The job sets no service bar.");
+}
+
+/* A row of the set-up table, left out where the record says nothing. */
+static void cost_fact(struct eb_doc_table *t, const char *name, const cJSON *v)
+{
+    const cJSON *e;
+    struct eb_buf b = {0};
+
+    if (v == NULL || cJSON_IsNull(v))
+        return;
+    eb_doc_cell(t, name);
+    if (cJSON_IsString(v)) {
+        eb_doc_cell(t, v->valuestring);
+    } else if (cJSON_IsNumber(v)) {
+        eb_doc_cellf(t, "%.15g", v->valuedouble);
+    } else if (cJSON_IsBool(v)) {
+        eb_doc_cell(t, cJSON_IsTrue(v) ? "yes" : "no");
+    } else if (cJSON_GetArraySize(v) == 0) {
+        eb_doc_cell(t, "none");
+    } else {
+        cJSON_ArrayForEach(e, v)
+        {
+            if (cJSON_IsString(e))
+                eb_buf_addf(&b, "%s%s", b.len > 0 ? ", " : "", e->valuestring);
+        }
+        eb_doc_cell(t, b.len > 0 ? b.data : "see the record");
+    }
+    eb_buf_free(&b);
+}
+
+static void cost_levels(struct eb_doc_table *t, const cJSON *rec)
+{
+    const cJSON *def, *c;
+
+    cJSON_ArrayForEach(def, eb_group_get(rec, "levels"))
+    {
+        c = eb_group_get(def, "constrain");
+        eb_doc_cellf(t, "Level %s", eb_json_get_str(def, "level", ""));
+        eb_doc_cellf(t, "bar %.4g %%, alpha %.4g, output %s",
+                     100 * eb_json_get_num(def, "bar", 0),
+                     eb_json_get_num(def, "alpha", 0),
+                     !cJSON_IsBool(c)  ? "constraint not recorded"
+                     : cJSON_IsTrue(c) ? "constrained by a grammar"
+                                       : "not constrained");
+    }
+}
+
+void eb_section_setup(struct eb_doc *d, const struct eb_group *g)
+{
+    static const struct {
+        const char *name, *path;
+    } facts[] = {{"Device", "device.name"},
+                 {"Device id", "device.id"},
+                 {"Processor", "device.cpu.model"},
+                 {"Threads of it", "device.cpu.threads"},
+                 {"Accelerators", "device.accelerators"},
+                 {"System", "device.os.name"},
+                 {"Kernel", "device.os.kernel"},
+                 {"Engine", "runtime.engine"},
+                 {"Engine version", "runtime.version"},
+                 {"Engine commit", "runtime.commit"},
+                 {"Backends", "runtime.backends"},
+                 {"Processor features", "runtime.features"},
+                 {"Build flags", "runtime.build_flags"},
+                 {"Suite", "suite.name"},
+                 {"Suite version", "suite.version"},
+                 {"Suite digest", "suite.digest"},
+                 {"Prompt", "settings.prompt"},
+                 {"Seed", "settings.seed"},
+                 {"Decoding", "settings.decoding"},
+                 {"Threads used", "settings.threads"},
+                 {"Context", "settings.ctx"},
+                 {"Batch", "settings.batch"},
+                 {"Micro-batch", "settings.ubatch"},
+                 {"Prefix cache", "settings.prefix_cache"},
+                 {"Item limit", "settings.limit"},
+                 {"Bars digest", "bars_sha256"},
+                 {"Tool version", "tool.version"}};
+    const cJSON *rec = g->recs[0];
+    double memory = eb_group_num(rec, "device.memory_bytes", NAN);
+    struct eb_doc_table *t;
+    char text[EB_SHORT_LEN];
+    size_t i;
+
+    eb_doc_add(d, EB_DOC_H3, "How it was run");
+    t = eb_doc_table(d,
+                     "Device, runtime, suite and settings, equal for all "
+                     "models of this part",
+                     "ll");
+    eb_doc_cell(t, "What");
+    eb_doc_cell(t, "Value");
+    for (i = 0; i < sizeof(facts) / sizeof(*facts); i++)
+        cost_fact(t, facts[i].name, eb_group_get(rec, facts[i].path));
+    if (!isnan(memory)) {
+        eb_doc_cell(t, "Memory");
+        eb_doc_cell(t, eb_short_bytes(memory, text));
+    }
+    cost_levels(t, rec);
+}
+
+void eb_section_models(struct eb_doc *d, const struct eb_group *g)
+{
+    static const char *const head[] = {"Model",   "Parameters", "Quantisation",
+                                       "SHA-256", "Started",    "Run"};
+    struct eb_doc_table *t;
+    char text[EB_SHORT_LEN];
+    size_t i;
+
+    t = eb_doc_table(d, "The models and their runs", "lrllll");
+    for (i = 0; i < sizeof(head) / sizeof(*head); i++)
+        eb_doc_cell(t, head[i]);
+    for (i = 0; i < g->n; i++) {
+        const cJSON *rec = g->recs[i];
+
+        eb_doc_cell(t, eb_group_model(rec));
+        eb_doc_cell(t, eb_short_count(
+                           eb_group_num(rec, "model.parameters", NAN), text));
+        eb_doc_cell(t, eb_group_str(rec, "model.quantization", "unknown"));
+        eb_doc_cellf(t, "%.12s",
+                     eb_group_str(rec, "model.sha256", "not known"));
+        eb_doc_cellf(t, "%.19sZ", eb_group_str(rec, "started_at", ""));
+        eb_doc_cell(t, eb_group_str(rec, "run_id", ""));
+    }
+    if (g->replaced > 0)
+        eb_doc_add(d, EB_DOC_TEXT,
+                   "Older runs of the same model and settings left out: %zu.",
+                   g->replaced);
+}
+
+/* A value that is null for a reason, and the models it holds for. */
+struct cost_missing {
+    char *path;
+    const char *reason;
+    struct eb_buf models;
+    size_t n;
+};
+
+struct cost_missings {
+    struct cost_missing *v;
+    size_t n;
+};
+
+#define COST_MISSING_MAX 100
+
+static void cost_miss(struct cost_missings *all, const char *path,
+                      const char *reason, const char *model)
+{
+    struct cost_missing *m;
+    size_t i;
+
+    for (i = 0; i < all->n; i++) {
+        if (strcmp(all->v[i].path, path) == 0 &&
+            strcmp(all->v[i].reason, reason) == 0)
+            break;
+    }
+    if (i == COST_MISSING_MAX)
+        return;
+    if (i == all->n) {
+        all->v = eb_xrealloc(all->v, ++all->n, sizeof(*all->v));
+        memset(&all->v[i], 0, sizeof(*all->v));
+        all->v[i].path = eb_xstrdup(path);
+        all->v[i].reason = reason;
+    }
+    m = &all->v[i];
+    eb_buf_addf(&m->models, "%s%s", m->n++ > 0 ? ", " : "", model);
+}
+
+/* Items are left out: an item that ended early has reasons of its own. */
+static void cost_walk(struct cost_missings *all, const cJSON *v,
+                      const char *path, const char *model)
+{
+    const cJSON *child;
+
+    cJSON_ArrayForEach(child, v)
+    {
+        const char *key = child->string != NULL ? child->string : "";
+        size_t n = strlen(key);
+        char *name;
+
+        if (strcmp(path, "") == 0 && strcmp(key, "items") == 0)
+            continue;
+        if (cJSON_IsArray(child) || cJSON_IsObject(child)) {
+            name = eb_xasprintf("%s%s%s", path, *path && *key ? "." : "", key);
+            cost_walk(all, child, name, model);
+            free(name);
+        } else if (cJSON_IsString(child) && n > 7 &&
+                   strcmp(key + n - 7, "_reason") == 0 &&
+                   strcmp(key, "status_reason") != 0) {
+            name = eb_xasprintf("%s%s%.*s", path, *path ? "." : "",
+                                (int)(n - 7), key);
+            cost_miss(all, name, child->valuestring, model);
+            free(name);
+        }
+    }
+}
+
+void eb_section_missing(struct eb_doc *d, const struct eb_group *g)
+{
+    struct cost_missings all = {0};
+    struct eb_doc_table *t;
+    size_t i;
+
+    eb_doc_add(d, EB_DOC_H3, "Not measured, because");
+    for (i = 0; i < g->n; i++)
+        cost_walk(&all, g->recs[i], "", eb_group_model(g->recs[i]));
+    t = eb_doc_table(d, "Values that are missing and why", "lll");
+    eb_doc_cell(t, "Value");
+    eb_doc_cell(t, "Reason");
+    eb_doc_cell(t, "Models");
+    for (i = 0; i < all.n; i++) {
+        eb_doc_cell(t, all.v[i].path);
+        eb_doc_cell(t, all.v[i].reason);
+        if (all.v[i].n >= g->n)
+            eb_doc_cell(t, "all");
+        else
+            eb_doc_cell(t, all.v[i].models.data);
+        free(all.v[i].path);
+        eb_buf_free(&all.v[i].models);
+    }
+    free(all.v);
+    if (eb_doc_rows(t) > 0)
+        return;
+    eb_doc_drop_empty(d);
+    eb_doc_add(d, EB_DOC_TEXT, "Nothing is marked as missing.");
+}
+
+/* A word for a POSIX shell; the texts come from records. */
+static void cost_word(struct eb_buf *out, const char *s)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+:,=-";
+
+    eb_buf_addc(out, ' ');
+    if (*s != '\0' && *s != '-' && s[strspn(s, plain)] == '\0') {
+        eb_buf_adds(out, s);
+        return;
+    }
+    eb_buf_addc(out, '\'');
+    for (; *s != '\0'; s++) {
+        if (*s == '\'')
+            eb_buf_adds(out, "'\\''");
+        else
+            eb_buf_addc(out, *s);
+    }
+    eb_buf_addc(out, '\'');
+}
+
+void eb_section_command(const struct eb_group *g, struct eb_buf *out)
+{
+    static const char *const numbers[][2] = {{"--seed", "settings.seed"},
+                                             {"--threads", "settings.threads"},
+                                             {"--ctx", "settings.ctx"},
+                                             {"--limit", "settings.limit"}};
+    const cJSON *rec = g->recs[0];
+    size_t i;
+
+    eb_buf_adds(out, "edgebench run --suite");
+    cost_word(out, eb_group_str(rec, "suite.name", ""));
+    eb_buf_adds(out, " --prompt");
+    cost_word(out, eb_group_str(rec, "settings.prompt", ""));
+    for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        double v = eb_group_num(rec, numbers[i][1], NAN);
+
+        if (!isnan(v))
+            eb_buf_addf(out, " %s %.0f", numbers[i][0], v);
+    }
+    for (i = 0; i < g->n; i++) {
+        eb_buf_adds(out, " --model");
+        cost_word(out, eb_group_str(g->recs[i], "model.file",
+                                    eb_group_model(g->recs[i])));
+    }
+}

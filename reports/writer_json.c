@@ -1,0 +1,164 @@
+/* JSON, `edgebench.report/1`: the numbers of the other formats for programs. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/record.h"
+#include "reports/section.h"
+#include "reports/writer.h"
+
+static void json_copy(cJSON *to, const char *key, const cJSON *rec,
+                      const char *path)
+{
+    const cJSON *v = eb_group_get(rec, path);
+
+    if (v != NULL)
+        cJSON_AddItemToObject(to, key, cJSON_Duplicate(v, 1));
+}
+
+static cJSON *json_answers(const struct eb_group *g)
+{
+    cJSON *arr = cJSON_CreateArray(), *a;
+    struct eb_buf b = {0};
+    size_t n, i;
+    struct eb_pair *pairs = eb_group_pairs(g, &n);
+
+    for (i = 0; i < n; i++) {
+        struct eb_smallest s = {0};
+
+        if (pairs[i].lang != NULL)
+            s = eb_record_smallest(g->recs, g->n, pairs[i].level,
+                                   pairs[i].lang);
+        eb_buf_reset(&b);
+        eb_section_sentence(g, pairs[i], &b);
+        a = cJSON_CreateObject();
+        cJSON_AddStringToObject(a, "level", pairs[i].level);
+        if (pairs[i].lang != NULL)
+            cJSON_AddStringToObject(a, "lang", pairs[i].lang);
+        else
+            eb_json_add_null(a, "lang", "absent: no item was run");
+        if (s.found) {
+            cJSON_AddStringToObject(a, "smallest",
+                                    eb_group_model(g->recs[s.index]));
+            cJSON_AddStringToObject(
+                a, "run_id", eb_group_str(g->recs[s.index], "run_id", ""));
+        } else {
+            eb_json_add_null(a, "smallest", "no model is shown sufficient");
+        }
+        cJSON_AddStringToObject(a, "sentence", b.data);
+        cJSON_AddItemToArray(arr, a);
+    }
+    eb_buf_free(&b);
+    free(pairs);
+    return arr;
+}
+
+static cJSON *json_bars(const cJSON *rec)
+{
+    static const char *const words[] = {"not measured", "met", "not met"};
+    struct eb_service bars[EB_SERVICE_COUNT];
+    cJSON *arr = cJSON_CreateArray(), *o;
+    size_t n = eb_section_bars(rec, bars), i;
+
+    for (i = 0; i < n; i++) {
+        o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "bar", bars[i].key);
+        cJSON_AddNumberToObject(o, "limit", bars[i].limit);
+        if (isnan(bars[i].value))
+            eb_json_add_null(o, "value", "not measured");
+        else
+            cJSON_AddNumberToObject(o, "value", bars[i].value);
+        cJSON_AddStringToObject(o, "result", words[bars[i].met]);
+        cJSON_AddItemToArray(arr, o);
+    }
+    return arr;
+}
+
+/* A record without its items and without what its group says. */
+static cJSON *json_row(const cJSON *rec)
+{
+    static const char *const keys[] = {
+        "run_id",        "session_id", "started_at", "ended_at", "status",
+        "status_reason", "model",      "summary",    "load",     "memory",
+        "power",         "counters",   "conditions"};
+    cJSON *row = cJSON_CreateObject();
+    size_t i;
+
+    for (i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+        json_copy(row, keys[i], rec, keys[i]);
+    cJSON_AddItemToObject(row, "service", json_bars(rec));
+    return row;
+}
+
+static cJSON *json_group(const struct eb_group *g)
+{
+    static const char *const keys[] = {"device",   "runtime", "suite",
+                                       "settings", "levels",  "service_bars"};
+    cJSON *o = cJSON_CreateObject(), *rows;
+    struct eb_buf b = {0};
+    size_t i;
+
+    cJSON_AddStringToObject(o, "key", g->key);
+    for (i = 0; i < sizeof(keys) / sizeof(*keys); i++)
+        json_copy(o, keys[i], g->recs[0], keys[i]);
+    cJSON_AddItemToObject(o, "answers", json_answers(g));
+    rows = cJSON_AddArrayToObject(o, "rows");
+    for (i = 0; i < g->n; i++)
+        cJSON_AddItemToArray(rows, json_row(g->recs[i]));
+    cJSON_AddNumberToObject(o, "older_runs_left_out", (double)g->replaced);
+    eb_section_command(g, &b);
+    cJSON_AddStringToObject(o, "reproduce", b.data);
+    eb_buf_free(&b);
+    return o;
+}
+
+static cJSON *json_paired(const struct eb_groups *groups)
+{
+    cJSON *arr = cJSON_CreateArray(), *o;
+    size_t n, i;
+    struct eb_paired *v = eb_section_pairs(groups, &n);
+
+    for (i = 0; i < n; i++) {
+        o = cJSON_CreateObject();
+        cJSON_AddStringToObject(o, "level", v[i].pair.level);
+        cJSON_AddStringToObject(o, "lang", v[i].pair.lang);
+        cJSON_AddStringToObject(o, "model", v[i].model);
+        cJSON_AddNumberToObject(o, "n", (double)v[i].n);
+        cJSON_AddNumberToObject(o, "clear_passes", (double)v[i].clear_passes);
+        cJSON_AddNumberToObject(o, "vague_passes", (double)v[i].vague_passes);
+        cJSON_AddNumberToObject(o, "only_clear", (double)v[i].only_clear);
+        cJSON_AddNumberToObject(o, "only_vague", (double)v[i].only_vague);
+        cJSON_AddNumberToObject(o, "difference_lo", v[i].difference.lo);
+        cJSON_AddNumberToObject(o, "difference_hi", v[i].difference.hi);
+        cJSON_AddNumberToObject(o, "mcnemar_p", v[i].p_value);
+        cJSON_AddItemToArray(arr, o);
+    }
+    free(v);
+    return arr;
+}
+
+static void json_write(const struct eb_doc *doc, const struct eb_groups *groups,
+                       struct eb_buf *out)
+{
+    cJSON *root = cJSON_CreateObject(), *arr;
+    char *text;
+    size_t i;
+
+    (void)doc;
+    cJSON_AddStringToObject(root, "schema", "edgebench.report/1");
+    cJSON_AddStringToObject(root, "generator", "edgebench " EB_VERSION);
+    arr = cJSON_AddArrayToObject(root, "groups");
+    for (i = 0; i < groups->n; i++)
+        cJSON_AddItemToArray(arr, json_group(&groups->v[i]));
+    cJSON_AddItemToObject(root, "vague_against_clear", json_paired(groups));
+    text = cJSON_Print(root);
+    cJSON_Delete(root);
+    if (text == NULL)
+        abort();
+    eb_buf_adds(out, text);
+    eb_buf_addc(out, '\n');
+    cJSON_free(text);
+}
+
+const struct eb_writer_ops eb_writer_json = {"json", ".json", json_write};

@@ -1,0 +1,374 @@
+/* Reports. The golden files are the reports on six records; to write them
+ * anew after a wanted change, run the test with EB_GOLDEN_WRITE=1 and read the
+ * difference before committing it. */
+#include "tests/report_help.h"
+
+#include "common/fs.h"
+#include "reports/group.h"
+#include "reports/report.h"
+#include "reports/svg.h"
+
+static struct eb_err err;
+
+/* Four models with the clear prompt, two of them with the vague one. */
+static void all_records(cJSON *recs[6])
+{
+    int i;
+
+    for (i = 0; i < 4; i++)
+        recs[i] = report_record(i, "clear", 1);
+    recs[4] = report_record(2, "vague", 1);
+    recs[5] = report_record(3, "vague", 1);
+}
+
+static void free_records(cJSON **recs, size_t n)
+{
+    while (n-- > 0)
+        cJSON_Delete(recs[n]);
+}
+
+static void golden(const char *format)
+{
+    char path[256];
+    struct eb_buf got = {0}, want = {0};
+    cJSON *recs[6];
+
+    all_records(recs);
+    assert_int_equal(eb_report_write(&got, recs, 6, format, &err), 0);
+    free_records(recs, 6);
+    snprintf(path, sizeof(path), "%s/tests/golden/report.%s", EB_SOURCE_DIR,
+             format);
+    if (getenv("EB_GOLDEN_WRITE") != NULL)
+        assert_int_equal(eb_fs_write_durable(path, got.data, got.len, &err), 0);
+    assert_int_equal(eb_fs_read(path, 1 << 20, &want, &err), 0);
+    if (got.len != want.len || memcmp(got.data, want.data, got.len) != 0)
+        fail_msg("the report differs from %s", path);
+    eb_buf_free(&got);
+    eb_buf_free(&want);
+}
+
+static void test_golden_html(void **state)
+{
+    (void)state;
+    golden("html");
+}
+
+static void test_golden_markdown(void **state)
+{
+    (void)state;
+    golden("md");
+}
+
+static void test_golden_json(void **state)
+{
+    (void)state;
+    golden("json");
+}
+
+static char *report_of(cJSON *const *recs, size_t n, const char *format)
+{
+    struct eb_buf b = {0};
+
+    assert_int_equal(eb_report_write(&b, recs, n, format, &err), 0);
+    return eb_buf_take(&b);
+}
+
+static void has(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        fail_msg("'%s' is missing", part);
+}
+
+static void test_size(void **state)
+{
+    cJSON *recs[6];
+    char *text;
+
+    (void)state;
+    all_records(recs);
+    text = report_of(recs, 4, "html");
+    assert_true(strlen(text) <= 150 * 1024);
+    assert_null(strstr(text, "http"));
+    assert_null(strstr(text, "<script"));
+    free(text);
+    free_records(recs, 6);
+}
+
+/* Sizes stop at the first that is not sufficient: act, en. */
+static void test_answers(void **state)
+{
+    cJSON *recs[6];
+    char *text;
+
+    (void)state;
+    all_records(recs);
+    text = report_of(recs, 4, "md");
+    has(text, "triage, en: the smallest sufficient model is ladder-4m "
+              "(4.0 M parameters, Q8_0): 84 of 100 right (84.0 %)");
+    has(text, "The next smaller, ladder-1m (1.0 M parameters, Q8_0), is NOT "
+              "SHOWN: 68 of 100 right");
+    has(text, "answer, en: no model is shown sufficient for the bar of 75 %.");
+    free(text);
+    free_records(recs, 6);
+}
+
+static void test_order_of_input_is_free(void **state)
+{
+    cJSON *recs[6], *turned[6];
+    char *a, *b;
+    int i;
+
+    (void)state;
+    all_records(recs);
+    for (i = 0; i < 6; i++)
+        turned[i] = recs[5 - i];
+    a = report_of(recs, 6, "json");
+    b = report_of(turned, 6, "json");
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+    free_records(recs, 6);
+}
+
+static void test_groups(void **state)
+{
+    struct eb_groups g;
+    cJSON *recs[4];
+
+    (void)state;
+    recs[0] = report_record(0, "clear", 1);
+    recs[1] = report_record(0, "clear", 1);
+    recs[2] = report_record(1, "clear", 1);
+    recs[3] = report_record(1, "clear", 1);
+    cJSON_SetValuestring(cJSON_GetObjectItem(recs[1], "started_at"),
+                         "2026-02-01T00:00:00Z");
+    cJSON_SetValuestring(cJSON_GetObjectItem(recs[1], "run_id"),
+                         "01934b6f-0000-7000-8000-0000000000ff");
+    cJSON_SetNumberValue(
+        cJSON_GetObjectItem(cJSON_GetObjectItem(recs[3], "settings"), "seed"),
+        2);
+    eb_groups_make(recs, 4, &g);
+    assert_int_equal(g.n, 2);
+    assert_int_equal(g.v[0].n + g.v[1].n, 3);
+    assert_int_equal(g.v[0].replaced + g.v[1].replaced, 1);
+    assert_ptr_equal(g.v[g.v[0].n == 2 ? 0 : 1].recs[0], recs[2]);
+    assert_ptr_equal(g.v[g.v[0].n == 2 ? 0 : 1].recs[1], recs[1]);
+    eb_groups_free(&g);
+    free_records(recs, 4);
+}
+
+static void test_hostile_name(void **state)
+{
+    cJSON *rec = report_record(1, "clear", 1), *m;
+    char *text;
+
+    (void)state;
+    m = cJSON_GetObjectItem(rec, "model");
+    cJSON_SetValuestring(cJSON_GetObjectItem(m, "name"),
+                         "<script>alert('1')</script>|\"&\n# x");
+    cJSON_SetValuestring(cJSON_GetObjectItem(m, "file"), "a'; rm -rf b.gguf");
+    text = report_of(&rec, 1, "html");
+    assert_null(strstr(text, "<script"));
+    has(text, "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;|&quot;&amp; #");
+    free(text);
+    text = report_of(&rec, 1, "md");
+    assert_null(strstr(text, "<script"));
+    has(text, "&lt;/script&gt;\\|\"&amp; \\# x");
+    has(text, "--model 'a'\\''; rm -rf b.gguf'");
+    free(text);
+    cJSON_Delete(rec);
+}
+
+static void test_no_record(void **state)
+{
+    struct eb_buf b = {0};
+
+    (void)state;
+    assert_int_equal(eb_report_write(&b, NULL, 0, "html", &err), EB_EINVAL);
+    assert_non_null(strstr(err.msg, "no run record"));
+    assert_int_equal(eb_report_write(&b, NULL, 0, "pdf", &err), EB_EUSAGE);
+    eb_buf_free(&b);
+}
+
+static const char *const formats[] = {"html", "md", "json"};
+
+static void test_engine_error(void **state)
+{
+    cJSON *rec = report_record(0, "clear", 0);
+    char *text;
+    size_t i;
+
+    (void)state;
+    cJSON_ReplaceItemInObject(rec, "status",
+                              cJSON_CreateString("engine_error"));
+    cJSON_ReplaceItemInObject(rec, "status_reason",
+                              cJSON_CreateString("the file is cut short"));
+    cJSON_DeleteItemFromObject(rec, "items");
+    assert_int_equal(eb_record_validate(rec, "t", &err), 0);
+    eb_record_derive(rec);
+    for (i = 0; i < 3; i++) {
+        text = report_of(&rec, 1, formats[i]);
+        has(text, "engine_error");
+        has(text, "the file is cut short");
+        has(text, "no item of this level was run");
+        free(text);
+    }
+    cJSON_Delete(rec);
+}
+
+static void test_one_and_none(void **state)
+{
+    cJSON *one = report_record(3, "clear", 1);
+    cJSON *none = report_record(3, "clear", 0);
+    char *text;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        text = report_of(&one, 1, formats[i]);
+        has(text, "No smaller model was run.");
+        free(text);
+        text = report_of(&none, 1, formats[i]);
+        has(text, "no item of this level was run");
+        free(text);
+    }
+    cJSON_Delete(one);
+    cJSON_Delete(none);
+}
+
+static void test_paired(void **state)
+{
+    cJSON *recs[6], *v, *row;
+    char *text;
+
+    (void)state;
+    all_records(recs);
+    text = report_of(recs, 6, "json");
+    assert_int_equal(eb_json_parse(text, strlen(text), "t", &v, &err), 0);
+    row = cJSON_GetArrayItem(cJSON_GetObjectItem(v, "vague_against_clear"), 0);
+    assert_true(eb_json_get_num(row, "n", 0) == 100);
+    assert_true(eb_json_get_num(row, "only_clear", 0) == 12);
+    assert_true(eb_json_get_num(row, "only_vague", -1) == 0);
+    assert_true(eb_json_get_num(row, "difference_lo", -1) > 0);
+    cJSON_Delete(v);
+    free(text);
+    free_records(recs, 6);
+}
+
+/* The program, as a user calls it. */
+static int call(const char *from, const char *out, const char *more)
+{
+    char *argv[] = {"report",    "--from",     (char *)from, "-o",
+                    (char *)out, (char *)more, NULL};
+
+    return eb_report_main(more != NULL ? 6 : 5, argv);
+}
+
+static void test_main(void **state)
+{
+    char dir[] = "/tmp/eb_report_XXXXXX", *from, *out, *part;
+    struct eb_buf lines = {0}, got = {0};
+    cJSON *recs[6];
+    int i;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    from = eb_fs_join(dir, "r.jsonl");
+    out = eb_fs_join(dir, "r.md");
+    part = eb_fs_join(dir, "r.md.part");
+    all_records(recs);
+    for (i = 0; i < 6; i++) {
+        char *text = cJSON_PrintUnformatted(recs[i]);
+
+        eb_buf_addf(&lines, "%s\n", text);
+        cJSON_free(text);
+    }
+    assert_int_equal(eb_fs_write_durable(from, lines.data, lines.len, &err), 0);
+    assert_int_equal(call(from, out, NULL), EB_EXIT_OK);
+    assert_int_equal(eb_fs_read(out, 1 << 20, &got, &err), 0);
+    has(got.data, "# Smallest sufficient model");
+    assert_false(eb_fs_exists(part));
+    /* A failure leaves the old report and no .part. */
+    assert_int_equal(eb_fs_write_durable(from, "", 0, &err), 0);
+    assert_int_equal(call(from, out, NULL), EB_EXIT_USAGE);
+    assert_int_equal(eb_fs_write_durable(from, "[]", 2, &err), 0);
+    assert_int_equal(call(from, out, NULL), EB_EXIT_USAGE);
+    assert_true(eb_fs_exists(out));
+    assert_false(eb_fs_exists(part));
+    assert_int_equal(call(from, "/nowhere/r.md", NULL), EB_EXIT_USAGE);
+    assert_int_equal(call(from, out, "-fpdf"), EB_EXIT_USAGE);
+    assert_int_equal(call(from, out, "stray"), EB_EXIT_USAGE);
+    unlink(from);
+    unlink(out);
+    rmdir(dir);
+    free(from);
+    free(out);
+    free(part);
+    eb_buf_free(&lines);
+    eb_buf_free(&got);
+    free_records(recs, 6);
+}
+
+/* A collector with one run. */
+static int fetch_fake(const char *url, struct eb_buf *out, struct eb_err *e)
+{
+    static const char id[] = "01934b6f-0000-7000-8000-000000000002";
+    cJSON *rec;
+    char *text;
+
+    if (strcmp(url, "http://c/v1/runs?limit=200") == 0) {
+        eb_buf_addf(out, "{\"runs\":[{\"run_id\":\"%s\"}]}", id);
+        return 0;
+    }
+    if (strstr(url, id) == NULL)
+        return eb_fail(e, EB_ENET, "%s: not there", url);
+    rec = report_record(1, "clear", 1);
+    text = cJSON_PrintUnformatted(rec);
+    eb_buf_adds(out, text);
+    cJSON_free(text);
+    cJSON_Delete(rec);
+    return 0;
+}
+
+static void test_collector(void **state)
+{
+    char path[] = "/tmp/eb_report_XXXXXX";
+    char *argv[] = {"report", "--collector", "http://c/", "-o", path, NULL};
+    char *other[] = {"report", "--collector", "http://d", "-o", path, NULL};
+    struct eb_buf got = {0};
+
+    (void)state;
+    close(mkstemp(path));
+    eb_report_set_fetch(NULL);
+    assert_int_equal(eb_report_main(5, argv), EB_EXIT_USAGE);
+    eb_report_set_fetch(fetch_fake);
+    assert_int_equal(eb_report_main(5, argv), EB_EXIT_OK);
+    assert_int_equal(eb_fs_read(path, 1 << 20, &got, &err), 0);
+    has(got.data, "ladder-1m");
+    assert_int_equal(eb_report_main(5, other), EB_EXIT_INTERNAL);
+    eb_report_set_fetch(NULL);
+    eb_buf_free(&got);
+    unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden_html),
+        cmocka_unit_test(test_golden_markdown),
+        cmocka_unit_test(test_golden_json),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_order_of_input_is_free),
+        cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_hostile_name),
+        cmocka_unit_test(test_no_record),
+        cmocka_unit_test(test_engine_error),
+        cmocka_unit_test(test_one_and_none),
+        cmocka_unit_test(test_paired),
+        cmocka_unit_test(test_main),
+        cmocka_unit_test(test_collector),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
