@@ -37,12 +37,14 @@ void eb_doc_add(struct eb_doc *d, enum eb_doc_kind kind, const char *fmt, ...)
     va_end(ap);
 }
 
-void eb_doc_answer(struct eb_doc *d, enum eb_doc_mark mark, const char *text)
+void eb_doc_answer(struct eb_doc *d, enum eb_doc_mark mark, const char *text,
+                   size_t lead)
 {
     struct eb_doc_block *b = doc_block(d, EB_DOC_ANSWER);
 
     b->mark = mark;
-    b->text = eb_xstrdup(text);
+    b->text = eb_xstrndup(text, lead);
+    b->rest = eb_xstrdup(text + lead);
 }
 
 struct eb_doc_table *eb_doc_table(struct eb_doc *d, const char *caption,
@@ -122,6 +124,7 @@ static void doc_free_block(struct eb_doc_block *b)
     size_t i;
 
     free(b->text);
+    free(b->rest);
     if (b->table != NULL) {
         for (i = 0; i < b->table->n; i++)
             free(b->table->cells[i]);

@@ -57,6 +57,7 @@ struct eb_doc_chart {
 struct eb_doc_block {
     enum eb_doc_kind kind;
     char *text;
+    char *rest; /* of an answer: its evidence */
     enum eb_doc_mark mark;
     struct eb_doc_table *table;
     struct eb_doc_chart *chart;
@@ -70,7 +71,9 @@ struct eb_doc {
 
 void eb_doc_add(struct eb_doc *d, enum eb_doc_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-void eb_doc_answer(struct eb_doc *d, enum eb_doc_mark mark, const char *text);
+/* The first lead bytes are the answer, the rest its evidence. */
+void eb_doc_answer(struct eb_doc *d, enum eb_doc_mark mark, const char *text,
+                   size_t lead);
 /* Both stay owned by the document. */
 struct eb_doc_table *eb_doc_table(struct eb_doc *d, const char *caption,
                                   const char *kinds);

@@ -30,7 +30,7 @@ static void report_group_title(struct eb_doc *d, enum eb_doc_kind kind,
 {
     const cJSON *rec = g->recs[0];
 
-    eb_doc_add(d, kind, "%s %s on %s, %s prompt, %s",
+    eb_doc_add(d, kind, "%s %s on %s, %s prompt, engine %s",
                eb_group_str(rec, "suite.name", ""),
                eb_group_str(rec, "suite.version", ""),
                eb_group_str(rec, "device.name", ""),

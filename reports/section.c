@@ -42,7 +42,7 @@ const char *eb_short_bytes(double n, char out[EB_SHORT_LEN])
 
 const char *eb_short_cut(double share, char out[EB_SHORT_LEN])
 {
-    snprintf(out, EB_SHORT_LEN, "%.1f %%", floor(share * 1000 + 1e-9) / 10);
+    snprintf(out, EB_SHORT_LEN, "%.1f%%", floor(share * 1000 + 1e-9) / 10);
     return out;
 }
 
@@ -66,13 +66,13 @@ static void section_numbers(const cJSON *rec, const cJSON *row,
                     eb_group_str(rec, "status", ""));
         return;
     }
-    eb_buf_addf(out, "%.0f of %.0f right (%.1f %%)",
+    eb_buf_addf(out, "%.0f of %.0f right (%.1f%%)",
                 eb_json_get_num(row, "passes", 0), n,
                 100 * eb_json_get_num(row, "rate", 0));
     eb_short_cut(eb_json_get_num(row, "lower", 0), lo);
     eb_short_cut(eb_json_get_num(row, "upper", 1), hi);
     if (eb_group_void(rec)) {
-        eb_buf_adds(out, ", but the run is void: more than 1 % of its items "
+        eb_buf_adds(out, ", but the run is void: more than 1% of its items "
                          "could not be scored");
         return;
     }
@@ -86,8 +86,8 @@ static void section_numbers(const cJSON *rec, const cJSON *row,
     case EB_NOT_SHOWN:
         eb_buf_addf(out, ", bounds %s to %s", lo, hi);
         if (more > 0)
-            eb_buf_addf(out, "; %.0f more items at this rate would settle it",
-                        more);
+            eb_buf_addf(out, "; %.0f more item%s at this rate would settle it",
+                        more, more > 1 ? "s" : "");
         else if (more < 0)
             eb_buf_adds(out, "; the rate is so near the bar that 100,000 more "
                              "items would not settle it");
@@ -143,7 +143,7 @@ static void section_next(const struct eb_group *g, struct eb_pair p, size_t i,
 }
 
 enum eb_doc_mark eb_section_sentence(const struct eb_group *g, struct eb_pair p,
-                                     struct eb_buf *out)
+                                     struct eb_buf *out, size_t *lead)
 {
     const cJSON *def = eb_group_level(g->recs[0], p.level);
     struct eb_smallest s = {0};
@@ -152,21 +152,24 @@ enum eb_doc_mark eb_section_sentence(const struct eb_group *g, struct eb_pair p,
     if (p.lang == NULL) {
         eb_buf_adds(out, "no model is shown sufficient, because no item of "
                          "this level was run.");
+        *lead = out->len;
         return EB_DOC_UNKNOWN;
     }
     s = eb_record_smallest(g->recs, g->n, p.level, p.lang);
     if (!s.found) {
-        eb_buf_addf(out, "no model is shown sufficient for the bar of %.4g %%.",
+        eb_buf_addf(out, "no model is shown sufficient for the bar of %.4g%%.",
                     100 * eb_json_get_num(def, "bar", 0));
+        *lead = out->len;
         section_next(g, p, 0, g->n > 1 ? "The largest model" : "The only model",
                      out);
         return s.all_decided ? EB_DOC_NO : EB_DOC_UNKNOWN;
     }
     eb_buf_adds(out, "the smallest sufficient model is ");
     section_model(g->recs[s.index], out);
+    *lead = out->len;
     eb_buf_adds(out, ": ");
     section_numbers(g->recs[s.index], eb_group_row(g->recs[s.index], p), out);
-    eb_buf_addf(out, ", bar %.4g %%.", 100 * eb_json_get_num(def, "bar", 0));
+    eb_buf_addf(out, ", bar %.4g%%.", 100 * eb_json_get_num(def, "bar", 0));
     if (s.index + 1 < g->n)
         section_next(g, p, s.index + 1, "The next smaller", out);
     else
@@ -177,15 +180,15 @@ enum eb_doc_mark eb_section_sentence(const struct eb_group *g, struct eb_pair p,
 void eb_section_answers(struct eb_doc *d, const struct eb_group *g)
 {
     struct eb_buf b = {0};
-    size_t n, i;
+    size_t n, i, lead;
     struct eb_pair *pairs = eb_group_pairs(g, &n);
 
     for (i = 0; i < n; i++) {
         enum eb_doc_mark mark;
 
         eb_buf_reset(&b);
-        mark = eb_section_sentence(g, pairs[i], &b);
-        eb_doc_answer(d, mark, b.data);
+        mark = eb_section_sentence(g, pairs[i], &b, &lead);
+        eb_doc_answer(d, mark, b.data, lead);
     }
     if (n == 0)
         eb_doc_add(d, EB_DOC_TEXT, "The job has no level to judge.");
@@ -215,15 +218,15 @@ static void section_verdict_row(struct eb_doc_table *t, const cJSON *rec,
     eb_doc_cellf(t, "%.0f/%.0f", eb_json_get_num(row, "passes", 0), n);
     if (n < 1) {
         eb_doc_cell(t, "no scored item");
-        eb_doc_cell(t, "0.0 to 100.0 %");
+        eb_doc_cell(t, "0.0 to 100.0%");
     } else {
-        eb_doc_cellf(t, "%.1f %%", 100 * eb_json_get_num(row, "rate", 0));
+        eb_doc_cellf(t, "%.1f%%", 100 * eb_json_get_num(row, "rate", 0));
         eb_short_cut(eb_json_get_num(row, "lower", 0), lo);
         eb_short_cut(eb_json_get_num(row, "upper", 1), hi);
-        lo[strlen(lo) - 2] = '\0';
+        lo[strlen(lo) - 1] = '\0'; /* one sign for both */
         eb_doc_cellf(t, "%s to %s", lo, hi);
     }
-    eb_doc_cellf(t, "%.4g %%",
+    eb_doc_cellf(t, "%.4g%%",
                  100 * eb_json_get_num(eb_group_level(rec, p.level), "bar", 0));
     if (eb_group_void(rec))
         eb_doc_cell(t, "run is void");
@@ -240,8 +243,8 @@ static void section_verdict_row(struct eb_doc_table *t, const cJSON *rec,
 void eb_section_verdicts(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {
-        "Level", "Language",    "Model", "Verdict",      "Right",
-        "Rate",  "95 % bounds", "Bar",   "Items needed", NULL};
+        "Level", "Language",   "Model", "Verdict",      "Right",
+        "Rate",  "95% bounds", "Bar",   "Items needed", NULL};
     double alpha = eb_json_get_num(
         cJSON_GetArrayItem(eb_group_get(g->recs[0], "levels"), 0), "alpha",
         0.05);
@@ -256,7 +259,7 @@ void eb_section_verdicts(struct eb_doc *d, const struct eb_group *g)
                      "lllvrrrrr");
     section_head(t, head);
     free(t->cells[6]);
-    t->cells[6] = eb_xasprintf("%.4g %% bounds", 100 * (1 - alpha));
+    t->cells[6] = eb_xasprintf("%.4g%% bounds", 100 * (1 - alpha));
     for (i = 0; i < n; i++) {
         for (k = 0; k < g->n && pairs[i].lang != NULL; k++)
             section_verdict_row(t, g->recs[k], pairs[i]);
@@ -291,11 +294,11 @@ static void section_chart(struct eb_doc *d, const struct eb_group *g,
         pt.mark = eb_verdict_mark(eb_group_verdict(rec, row));
         eb_doc_point(c, &pt);
         eb_short_count(pt.parameters, size);
-        eb_buf_addf(&b, "%s%s (%s) %.1f %%, %s", b.len > 0 ? "; " : "", pt.name,
+        eb_buf_addf(&b, "%s%s (%s) %.1f%%, %s", b.len > 0 ? "; " : "", pt.name,
                     size, 100 * pt.rate,
                     eb_verdict_name(eb_group_verdict(rec, row)));
     }
-    c->desc = eb_xasprintf("Bar at %.4g %%. %s.", 100 * bar,
+    c->desc = eb_xasprintf("Bar at %.4g%%. %s.", 100 * bar,
                            b.len > 0 ? b.data
                                      : "No model with a known size has a "
                                        "scored item");
@@ -315,7 +318,7 @@ void eb_section_charts(struct eb_doc *d, const struct eb_group *g)
     eb_doc_add(d, EB_DOC_H3, "Size against accuracy");
     eb_doc_add(d, EB_DOC_TEXT,
                "Points are the share of right answers, whiskers its two-sided "
-               "95 %% Wilson interval, the dashed line is the bar. Verdicts "
+               "95%% Wilson interval, the dashed line is the bar. Verdicts "
                "rest on the exact bounds above, not on these intervals.");
     for (i = 0; i < n; i++) {
         if (pairs[i].lang != NULL)
@@ -344,8 +347,8 @@ void eb_section_charts(struct eb_doc *d, const struct eb_group *g)
             eb_doc_cell(t, eb_short_count(eb_group_num(g->recs[k],
                                                        "model.parameters", NAN),
                                           size));
-            eb_doc_cellf(t, "%.1f %%", 100 * eb_json_get_num(row, "rate", 0));
-            eb_doc_cellf(t, "%.1f to %.1f %%",
+            eb_doc_cellf(t, "%.1f%%", 100 * eb_json_get_num(row, "rate", 0));
+            eb_doc_cellf(t, "%.1f to %.1f%%",
                          100 * eb_json_get_num(row, "wilson_lo", 0),
                          100 * eb_json_get_num(row, "wilson_hi", 1));
             eb_doc_mark(t, eb_verdict_mark(v), eb_verdict_name(v));
@@ -445,7 +448,7 @@ static void section_capability_row(struct eb_doc_table *t,
         if (n < 1)
             eb_doc_cell(t, "no item");
         else
-            eb_doc_cellf(t, "%.0f/%.0f (%.0f to %.0f %%)",
+            eb_doc_cellf(t, "%.0f/%.0f (%.0f to %.0f%%)",
                          eb_json_get_num(c, "passes", 0), n,
                          100 * eb_json_get_num(c, "wilson_lo", 0),
                          100 * eb_json_get_num(c, "wilson_hi", 1));
@@ -464,7 +467,7 @@ void eb_section_capabilities(struct eb_doc *d, const struct eb_group *g)
     memcpy(kinds, "lll", 3);
     eb_doc_add(d, EB_DOC_H3, "Capabilities");
     t = eb_doc_table(d,
-                     "Right answers by capability, with the 95 % Wilson "
+                     "Right answers by capability, with the 95% Wilson "
                      "interval; largest model first",
                      kinds);
     eb_doc_cell(t, "Level");

@@ -8,9 +8,9 @@
 
 /* How often the answer was right and what that shows (section.c). */
 /* The sentence on one level and language; the mark says whether a model was
- * found. */
+ * found. The first *lead bytes of an empty out say the answer alone. */
 enum eb_doc_mark eb_section_sentence(const struct eb_group *g, struct eb_pair p,
-                                     struct eb_buf *out);
+                                     struct eb_buf *out, size_t *lead);
 void eb_section_answers(struct eb_doc *d, const struct eb_group *g);
 void eb_section_verdicts(struct eb_doc *d, const struct eb_group *g);
 void eb_section_charts(struct eb_doc *d, const struct eb_group *g);

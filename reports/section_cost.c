@@ -27,7 +27,7 @@ void eb_section_failed(struct eb_doc *d, const struct eb_group *g)
             continue;
         eb_doc_cell(t, eb_group_model(rec));
         eb_doc_cell(t, complete ? "void" : status);
-        eb_doc_cell(t, complete ? "more than 1 % of the items are harness_error"
+        eb_doc_cell(t, complete ? "more than 1% of the items are harness_error"
                                 : eb_group_str(rec, "status_reason", ""));
         eb_doc_cell(t, eb_group_str(rec, "run_id", ""));
     }
@@ -244,7 +244,7 @@ static void cost_levels(struct eb_doc_table *t, const cJSON *rec)
     {
         c = eb_group_get(def, "constrain");
         eb_doc_cellf(t, "Level %s", eb_json_get_str(def, "level", ""));
-        eb_doc_cellf(t, "bar %.4g %%, alpha %.4g, output %s",
+        eb_doc_cellf(t, "bar %.4g%%, alpha %.4g, output %s",
                      100 * eb_json_get_num(def, "bar", 0),
                      eb_json_get_num(def, "alpha", 0),
                      !cJSON_IsBool(c)  ? "constraint not recorded"

@@ -140,8 +140,8 @@ struct eb_paired *eb_section_pairs(const struct eb_groups *all, size_t *n)
 void eb_section_paired(struct eb_doc *d, const struct eb_groups *all)
 {
     static const char *const head[] = {
-        "Level", "Language",   "Model",         "Items",      "Clear",
-        "Vague", "Difference", "95 % interval", "p (McNemar)"};
+        "Level", "Language",   "Model",        "Items",      "Clear",
+        "Vague", "Difference", "95% interval", "p (McNemar)"};
     struct eb_doc_table *t;
     size_t n, i;
     struct eb_paired *v = eb_section_pairs(all, &n);
@@ -165,8 +165,8 @@ void eb_section_paired(struct eb_doc *d, const struct eb_groups *all)
         eb_doc_cell(t, v[i].pair.lang);
         eb_doc_cell(t, v[i].model);
         eb_doc_cellf(t, "%ld", v[i].n);
-        eb_doc_cellf(t, "%.1f %%", 100 * (double)v[i].clear_passes / items);
-        eb_doc_cellf(t, "%.1f %%", 100 * (double)v[i].vague_passes / items);
+        eb_doc_cellf(t, "%.1f%%", 100 * (double)v[i].clear_passes / items);
+        eb_doc_cellf(t, "%.1f%%", 100 * (double)v[i].vague_passes / items);
         eb_doc_cellf(t, "%+.1f",
                      100 * (double)(v[i].only_clear - v[i].only_vague) / items);
         eb_doc_cellf(t, "%+.1f to %+.1f", 100 * v[i].difference.lo,

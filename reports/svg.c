@@ -5,12 +5,12 @@
 #include "reports/section.h"
 
 /* User units of the view box; the page scales it. */
-#define SVG_W 420
-#define SVG_H 280
+#define SVG_W 360
+#define SVG_H 252
 #define SVG_LEFT 46
-#define SVG_RIGHT 404
-#define SVG_TOP 16
-#define SVG_BOTTOM 216
+#define SVG_RIGHT 350
+#define SVG_TOP 10
+#define SVG_BOTTOM 196
 #define SVG_LABEL_GAP 44 /* two labels in one line need this much */
 
 void eb_svg_escape(struct eb_buf *out, const char *s)
@@ -66,17 +66,17 @@ static void svg_axes(struct eb_buf *out, double bar)
 
         eb_buf_addf(out,
                     "<path class=\"g\" d=\"M%d %.1fH%d\"/><text x=\"%d\" "
-                    "y=\"%.1f\" text-anchor=\"end\">%d %%</text>",
+                    "y=\"%.1f\" text-anchor=\"end\">%d%%</text>",
                     SVG_LEFT, y, SVG_RIGHT, SVG_LEFT - 5, y + 4, 25 * i);
     }
     eb_buf_addf(out, "<path class=\"b\" d=\"M%d %.1fH%d\"/>", SVG_LEFT,
                 svg_y(bar), SVG_RIGHT);
-    eb_buf_addf(out, "<text class=\"h\" x=\"%d\" y=\"%.1f\">bar %.4g %%</text>",
+    eb_buf_addf(out, "<text class=\"h\" x=\"%d\" y=\"%.1f\">bar %.4g%%</text>",
                 SVG_LEFT + 4, svg_y(bar) + (bar > 0.9 ? 13 : -4), 100 * bar);
     eb_buf_addf(out,
                 "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">parameters "
                 "(log scale)</text>",
-                (SVG_LEFT + SVG_RIGHT) / 2, SVG_BOTTOM + 54);
+                (SVG_LEFT + SVG_RIGHT) / 2, SVG_BOTTOM + 50);
 }
 
 /* A disc, a cross or an open square: the shape says the verdict, too. */
@@ -88,7 +88,7 @@ static void svg_point(struct eb_buf *out, double x,
 
     eb_buf_addf(out, "<g class=\"%c\"><title>", classes[p->mark]);
     eb_svg_escape(out, p->name);
-    eb_buf_addf(out, ": %.1f %%, %.1f to %.1f %%</title>", 100 * p->rate,
+    eb_buf_addf(out, ": %.1f%%, %.1f to %.1f%%</title>", 100 * p->rate,
                 100 * p->lo, 100 * p->hi);
     eb_buf_addf(out, "<path d=\"M%.1f %.1fV%.1fM%.1f %.1fh8M%.1f %.1fh8\"/>", x,
                 svg_y(p->hi), svg_y(p->lo), x - 4, svg_y(p->hi), x - 4,

@@ -25,6 +25,7 @@ static const char html_style[] =
     ".a{display:flex;gap:.6rem;list-style:none;padding:.5rem .75rem;"
     "margin:.5rem 0;background:var(--head);border-left:4px solid var(--un);"
     "border-radius:4px}"
+    ".a>b{flex:0 0 1em;text-align:center}"
     ".a.y{border-color:var(--yes)}.a.n{border-color:var(--no)}"
     "ul{margin:0;padding:0}"
     ".y b{color:var(--yes)}.n b{color:var(--no)}.u b{color:var(--un)}"
@@ -36,20 +37,20 @@ static const char html_style[] =
     "overflow-wrap:normal}"
     "caption{text-align:left;padding:.4rem .6rem;color:var(--dim)}"
     "th,td{padding:.3rem .6rem;border-top:1px solid var(--line);"
-    "text-align:left;vertical-align:top;unicode-bidi:isolate}"
-    "thead th{background:var(--head);white-space:nowrap}"
+    "text-align:left;vertical-align:top;white-space:nowrap;"
+    "unicode-bidi:isolate}"
+    "thead th{background:var(--head)}"
     "th{font-weight:600}"
-    ".r{text-align:right;font-variant-numeric:tabular-nums;"
-    "white-space:nowrap}"
-    ".v{white-space:nowrap}"
-    ".w{min-width:9rem;max-width:34rem;overflow-wrap:anywhere}"
+    ".r{text-align:right;font-variant-numeric:tabular-nums}"
+    ".w{min-width:9rem;max-width:34rem;white-space:normal;"
+    "overflow-wrap:anywhere}"
     ".c{display:grid;gap:1rem;"
     "grid-template-columns:repeat(auto-fit,minmax(min(100%,21rem),1fr))}"
     "figure{margin:0;padding:.5rem;border:1px solid var(--line);"
     "border-radius:4px;max-width:36rem}"
     "figcaption{font-weight:600;font-size:.9rem}"
     "svg{display:block;width:100%;height:auto}"
-    "svg text{font-size:12px;fill:var(--dim)}"
+    "svg text{font-size:13px;fill:var(--dim)}"
     "svg .h{fill:var(--fg)}"
     "svg path,svg circle,svg rect{fill:none;stroke:var(--fg);stroke-width:2}"
     "svg .g{stroke:var(--line);stroke-width:1}"
@@ -66,6 +67,8 @@ static const char html_style[] =
     "--head:#f3f5f7;--yes:#0a5c8f;--no:#a3350b;--un:#5a5f66}"
     "body{max-width:none;padding:0;font-size:10pt}.s{overflow:visible}"
     "table{font-size:8pt}th,td{padding:.15rem .3rem}"
+    "details::details-content{content-visibility:visible;height:auto}"
+    "th,td{white-space:normal}"
     "tr,figure,.a{break-inside:avoid}h2,h3{break-after:avoid}}";
 
 static const char html_classes[] = {'u', 'y', 'n'};
@@ -94,7 +97,7 @@ static void html_cell(struct eb_buf *out, const struct eb_doc_table *t,
         eb_buf_adds(out, " class=\"r\"");
     else if (kind == 'v' && !head)
         eb_buf_addf(out, " class=\"v %c\"", html_classes[t->marks[i]]);
-    else if (!head && strlen(t->cells[i]) > 20)
+    else if (!head && strlen(t->cells[i]) > 24)
         eb_buf_adds(out, " class=\"w\"");
     eb_buf_addc(out, '>');
     if (kind == 'v' && !head)
@@ -164,7 +167,10 @@ static void html_block(struct eb_buf *out, const struct eb_doc_block *b,
     case EB_DOC_ANSWER:
         eb_buf_addf(out, "<li class=\"a %c\"><b>%s</b><span>",
                     html_classes[b->mark], eb_doc_mark_sign(b->mark));
+        eb_buf_adds(out, "<strong>");
         eb_svg_escape(out, b->text);
+        eb_buf_adds(out, "</strong>");
+        eb_svg_escape(out, b->rest);
         eb_buf_adds(out, "</span></li>\n");
         break;
     case EB_DOC_TABLE:

@@ -21,7 +21,7 @@ static cJSON *json_answers(const struct eb_group *g)
 {
     cJSON *arr = cJSON_CreateArray(), *a;
     struct eb_buf b = {0};
-    size_t n, i;
+    size_t n, i, lead;
     struct eb_pair *pairs = eb_group_pairs(g, &n);
 
     for (i = 0; i < n; i++) {
@@ -31,7 +31,7 @@ static cJSON *json_answers(const struct eb_group *g)
             s = eb_record_smallest(g->recs, g->n, pairs[i].level,
                                    pairs[i].lang);
         eb_buf_reset(&b);
-        eb_section_sentence(g, pairs[i], &b);
+        eb_section_sentence(g, pairs[i], &b, &lead);
         a = cJSON_CreateObject();
         cJSON_AddStringToObject(a, "level", pairs[i].level);
         if (pairs[i].lang != NULL)

@@ -105,7 +105,10 @@ static void markdown_write(const struct eb_doc *doc,
             break;
         case EB_DOC_ANSWER:
             eb_buf_addf(out, "- %s ", eb_doc_mark_sign(b->mark));
+            eb_buf_adds(out, "**");
             markdown_escape(out, b->text);
+            eb_buf_adds(out, "**");
+            markdown_escape(out, b->rest);
             eb_buf_adds(out, i + 1 < doc->n && b[1].kind == EB_DOC_ANSWER
                                  ? "\n"
                                  : "\n\n");

@@ -103,11 +103,11 @@ static void test_answers(void **state)
     (void)state;
     all_records(recs);
     text = report_of(recs, 4, "md");
-    has(text, "triage, en: the smallest sufficient model is ladder-4m "
-              "(4.0 M parameters, Q8_0): 84 of 100 right (84.0 %)");
+    has(text, "**triage, en: the smallest sufficient model is ladder-4m "
+              "(4.0 M parameters, Q8_0)**: 84 of 100 right (84.0%)");
     has(text, "The next smaller, ladder-1m (1.0 M parameters, Q8_0), is NOT "
               "SHOWN: 68 of 100 right");
-    has(text, "answer, en: no model is shown sufficient for the bar of 75 %.");
+    has(text, "answer, en: no model is shown sufficient for the bar of 75%.");
     free(text);
     free_records(recs, 6);
 }
