@@ -172,3 +172,23 @@ const char *eb_doc_mark_sign(enum eb_doc_mark m)
         return "\xe2\x9c\x93";
     return m == EB_DOC_NO ? "\xe2\x9c\x97" : "?";
 }
+
+size_t eb_doc_control(const char *s)
+{
+    const unsigned char *u = (const unsigned char *)s;
+
+    if (u[0] != 0 && (u[0] < 0x20 || u[0] == 0x7f))
+        return 1;
+    /* U+0080 to U+009F, U+061C */
+    if ((u[0] == 0xc2 && u[1] >= 0x80 && u[1] < 0xa0) ||
+        (u[0] == 0xd8 && u[1] == 0x9c))
+        return 2;
+    /* U+200E, U+200F, U+2028 to U+202E */
+    if (u[0] == 0xe2 && u[1] == 0x80 &&
+        (u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae)))
+        return 3;
+    /* U+2066 to U+2069 */
+    if (u[0] == 0xe2 && u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9)
+        return 3;
+    return 0;
+}

@@ -92,6 +92,11 @@ size_t eb_doc_rows(const struct eb_doc_table *t);
 void eb_doc_drop_empty(struct eb_doc *d);
 void eb_doc_free(struct eb_doc *d);
 
+/* Bytes of a control character at s that no page may show as it is, 0 if there
+ * is none: C0, C1 and the marks that turn the direction of the text after
+ * them (a name could turn a verdict around). Writers print U+FFFD instead. */
+size_t eb_doc_control(const char *s);
+
 /* A tick, a cross or a question mark, in UTF-8. */
 const char *eb_doc_mark_sign(enum eb_doc_mark m);
 

@@ -202,6 +202,9 @@ static int report_load_collector(struct report_list *list, const char *where,
         if (rc == 0)
             rc = report_load_run(list, base, entry, err);
     }
+    if (rc == 0 && cJSON_IsString(eb_group_get(answer, "next")))
+        eb_warn("%s has more runs: only the newest %d are in the report", base,
+                REPORT_RUNS_MAX);
     cJSON_Delete(answer);
 out:
     free(base);

@@ -17,6 +17,7 @@ void eb_svg_escape(struct eb_buf *out, const char *s)
 {
     for (; *s != '\0'; s++) {
         unsigned char c = (unsigned char)*s;
+        size_t control = eb_doc_control(s);
 
         if (c == '&')
             eb_buf_adds(out, "&amp;");
@@ -30,10 +31,11 @@ void eb_svg_escape(struct eb_buf *out, const char *s)
             eb_buf_adds(out, "&#39;");
         else if (c == '\n' || c == '\r' || c == '\t')
             eb_buf_addc(out, ' ');
-        else if (c < 0x20 || c == 0x7f)
+        else if (control > 0)
             eb_buf_adds(out, "\xef\xbf\xbd");
         else
             eb_buf_addc(out, (char)c);
+        s += control > 0 ? control - 1 : 0;
     }
 }
 

@@ -11,6 +11,7 @@ static void markdown_escape(struct eb_buf *out, const char *s)
 
     for (; *s != '\0'; s++) {
         unsigned char c = (unsigned char)*s;
+        size_t control = eb_doc_control(s);
         int inside = s > start && isalnum((unsigned char)s[-1]) &&
                      isalnum((unsigned char)s[1]);
 
@@ -22,12 +23,13 @@ static void markdown_escape(struct eb_buf *out, const char *s)
             eb_buf_adds(out, "&gt;");
         else if (c == '\n' || c == '\r' || c == '\t')
             eb_buf_addc(out, ' ');
-        else if (c < 0x20 || c == 0x7f)
+        else if (control > 0)
             eb_buf_adds(out, "\xef\xbf\xbd");
         else if (strchr("\\`*[]|~#@", c) != NULL || (c == '_' && !inside))
             eb_buf_addf(out, "\\%c", c);
         else
             eb_buf_addc(out, (char)c);
+        s += control > 0 ? control - 1 : 0;
     }
 }
 
@@ -73,8 +75,10 @@ static void markdown_code(struct eb_buf *out, const char *text)
     for (i = 0; i <= longest; i++)
         eb_buf_addc(out, '`');
     eb_buf_addf(out, "sh\n");
-    for (s = text; *s != '\0'; s++)
-        eb_buf_addc(out, (unsigned char)*s < 0x20 ? ' ' : *s);
+    for (s = text; *s != '\0'; s += run > 0 ? run : 1) {
+        run = eb_doc_control(s);
+        eb_buf_addc(out, run > 0 ? ' ' : *s);
+    }
     eb_buf_addc(out, '\n');
     for (i = 0; i <= longest; i++)
         eb_buf_addc(out, '`');

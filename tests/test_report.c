@@ -165,15 +165,16 @@ static void test_hostile_name(void **state)
     (void)state;
     m = cJSON_GetObjectItem(rec, "model");
     cJSON_SetValuestring(cJSON_GetObjectItem(m, "name"),
-                         "<script>alert('1')</script>|\"&\n# x");
+                         "<script>alert('1')</script>|\"&\n# x\xe2\x80\xae");
     cJSON_SetValuestring(cJSON_GetObjectItem(m, "file"), "a'; rm -rf b.gguf");
     text = report_of(&rec, 1, "html");
     assert_null(strstr(text, "<script"));
-    has(text, "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;|&quot;&amp; #");
+    has(text, "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;|&quot;&amp; # x"
+              "\xef\xbf\xbd");
     free(text);
     text = report_of(&rec, 1, "md");
     assert_null(strstr(text, "<script"));
-    has(text, "&lt;/script&gt;\\|\"&amp; \\# x");
+    has(text, "&lt;/script&gt;\\|\"&amp; \\# x\xef\xbf\xbd");
     has(text, "--model 'a'\\''; rm -rf b.gguf'");
     free(text);
     cJSON_Delete(rec);
