@@ -199,7 +199,7 @@ static int ladder_loop(const struct ladder_options *o,
         if (log)
             fflush(log);
         mean = 0;
-        if ((step + 1) % (10 * LADDER_REPORT) == 0)
+        if ((step + 1) % (2 * LADDER_REPORT) == 0)
             rc = ladder_save(o, n, err);
     }
     if (log)

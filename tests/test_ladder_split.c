@@ -1,0 +1,135 @@
+/* The ladder's training text shares labels and formats with custsvc but not
+ * one item of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/mem.h"
+#include "workloads/ladder/corpus.h"
+#include "workloads/text.h"
+
+#define DATA EB_SOURCE_DIR "/workloads/"
+#define SAMPLES 40000 /* a language */
+#define MIN_CHARS 10  /* shorter ones ("where is it") are common speech */
+
+/* Letters only, folded: order numbers, names of slots and marks vanish, so
+ * two texts that differ in values only are equal. */
+static char *bare(const char *s)
+{
+    char *folded = eb_text_normed(s);
+    struct eb_buf out = {0};
+
+    eb_buf_adds(&out, "");
+    for (const char *p = folded; *p; p++) {
+        if (p[0] == '$' && p[1] == '{')
+            p += strcspn(p, "}");
+        else if (!strchr(" .,;:!?'\"-()0123456789", *p))
+            eb_buf_addc(&out, *p);
+        if (!*p)
+            break;
+    }
+    free(folded);
+    return eb_buf_take(&out);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static char **training_texts(const struct corpus *c, int lang)
+{
+    struct corpus_sample s = {0};
+    struct rng rng = {7};
+    struct eb_err err;
+    char **v = eb_xcalloc(SAMPLES, sizeof(*v));
+
+    for (int i = 0; i < SAMPLES; i++) {
+        assert_int_equal(
+            corpus_sample(c, CORPUS_TRIAGE, lang, 0, &rng, &s, &err), 0);
+        v[i] = bare(s.user.data);
+    }
+    corpus_sample_free(&s);
+    qsort(v, SAMPLES, sizeof(*v), by_text);
+    return v;
+}
+
+static int items_in(char **texts, const char *level, const char *lang)
+{
+    struct eb_buf b = {0};
+    struct eb_err err;
+    char *save = NULL;
+    char path[512];
+    int found = 0;
+
+    snprintf(path, sizeof(path), DATA "custsvc/items-%s.jsonl", level);
+    assert_int_equal(eb_fs_read(path, 16u << 20, &b, &err), 0);
+    for (char *line = strtok_r(b.data, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
+        cJSON *item = NULL;
+        assert_int_equal(eb_json_parse(line, strlen(line), path, &item, &err),
+                         0);
+        char *text = bare(eb_json_get_str(cJSON_GetObjectItem(item, "prompt"),
+                                          "message", ""));
+        if (!strcmp(eb_json_get_str(item, "lang", ""), lang) &&
+            eb_utf8_count(text) >= MIN_CHARS &&
+            bsearch(&text, texts, SAMPLES, sizeof(*texts), by_text)) {
+            print_error("in the corpus: %s\n",
+                        eb_json_get_str(item, "id", "?"));
+            found++;
+        }
+        free(text);
+        cJSON_Delete(item);
+    }
+    eb_buf_free(&b);
+    return found;
+}
+
+static void test_no_item_in_corpus(void **state)
+{
+    static const char *const levels[] = {"triage", "act", "answer", "agent"};
+    struct corpus c;
+    struct eb_err err;
+
+    (void)state;
+    assert_int_equal(corpus_load(DATA "models/corpus", &c, &err), 0);
+    for (int lang = 0; lang < CORPUS_LANGS; lang++) {
+        char **texts = training_texts(&c, lang);
+        for (size_t i = 0; i < 4; i++)
+            assert_int_equal(
+                items_in(texts, levels[i], corpus_lang_names[lang]), 0);
+        for (int i = 0; i < SAMPLES; i++)
+            free(texts[i]);
+        free(texts);
+    }
+    corpus_free(&c);
+}
+
+/* The test above must be able to fail. */
+static void test_bare_ignores_values(void **state)
+{
+    char *a = bare("Where is LK123456, please?");
+    char *b = bare("where is lk 999999 please");
+
+    (void)state;
+    assert_string_equal(a, b);
+    free(a);
+    free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_item_in_corpus),
+        cmocka_unit_test(test_bare_ignores_values),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
