@@ -101,7 +101,10 @@ static void section_model(const cJSON *rec, struct eb_buf *out)
     const char *quant = eb_group_str(rec, "model.quantization", NULL);
 
     eb_short_count(eb_group_num(rec, "model.parameters", NAN), size);
-    eb_buf_addf(out, "%s (%s parameters", eb_group_model(rec), size);
+    if (eb_group_num(rec, "model.parameters", -1) < 0)
+        eb_buf_addf(out, "%s (parameters unknown", eb_group_model(rec));
+    else
+        eb_buf_addf(out, "%s (%s parameters", eb_group_model(rec), size);
     if (quant != NULL)
         eb_buf_addf(out, ", %s", quant);
     eb_buf_adds(out, ")");

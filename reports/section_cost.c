@@ -281,6 +281,8 @@ void eb_section_setup(struct eb_doc *d, const struct eb_group *g)
                  {"Batch", "settings.batch"},
                  {"Micro-batch", "settings.ubatch"},
                  {"Prefix cache", "settings.prefix_cache"},
+                 {"Constrain", "settings.constrain"},
+                 {"Levels run", "settings.levels"},
                  {"Item limit", "settings.limit"},
                  {"Bars digest", "bars_sha256"},
                  {"Tool version", "tool.version"}};
@@ -459,19 +461,39 @@ void eb_section_command(const struct eb_group *g, struct eb_buf *out)
                                              {"--threads", "settings.threads"},
                                              {"--ctx", "settings.ctx"},
                                              {"--limit", "settings.limit"}};
-    const cJSON *rec = g->recs[0];
+    const cJSON *rec = g->recs[0], *v;
+    const char *constrain = eb_group_str(rec, "settings.constrain", NULL);
+    double timeout = eb_group_num(rec, "settings.item_timeout_ns", 0);
+    struct eb_buf levels = {0};
     size_t i;
 
     eb_buf_adds(out, "edgebench run --suite");
     cost_word(out, eb_group_str(rec, "suite.name", ""));
     eb_buf_adds(out, " --prompt");
     cost_word(out, eb_group_str(rec, "settings.prompt", ""));
-    for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
-        double v = eb_group_num(rec, numbers[i][1], NAN);
-
-        if (!isnan(v))
-            eb_buf_addf(out, " %s %.0f", numbers[i][0], v);
+    cJSON_ArrayForEach(v, eb_group_get(rec, "settings.levels"))
+    {
+        if (cJSON_IsString(v))
+            eb_buf_addf(&levels, "%s%s", levels.len > 0 ? "," : "",
+                        v->valuestring);
     }
+    if (levels.len > 0) {
+        eb_buf_adds(out, " --levels");
+        cost_word(out, levels.data);
+    }
+    eb_buf_free(&levels);
+    if (constrain != NULL) {
+        eb_buf_adds(out, " --constrain");
+        cost_word(out, constrain);
+    }
+    for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        double x = eb_group_num(rec, numbers[i][1], NAN);
+
+        if (!isnan(x))
+            eb_buf_addf(out, " %s %.0f", numbers[i][0], x);
+    }
+    if (timeout > 0)
+        eb_buf_addf(out, " --item-timeout %.0f", timeout / 1e9);
     for (i = 0; i < g->n; i++) {
         eb_buf_adds(out, " --model");
         cost_word(out, eb_group_str(g->recs[i], "model.file",
