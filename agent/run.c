@@ -1,0 +1,378 @@
+/* `edgebench run`: models one after another, records as they are finished. */
+#include "agent/run.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/device.h"
+#include "agent/dialog_run.h"
+#include "agent/engine_fake.h"
+#include "agent/run_parts.h"
+#include "agent/speed.h"
+#include "agent/spool.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/hash.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "workloads/nulls.h"
+
+/* Progress */
+
+void eb_run_progress(struct eb_run *r, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (r->opts.quiet)
+        return;
+    if (r->progress_open)
+        fputs("\r\033[K", stderr);
+    r->progress_open = 0;
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fputc('\n', stderr);
+}
+
+void eb_run_tick(struct eb_run *r, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (r->opts.quiet || !isatty(STDERR_FILENO))
+        return;
+    fputs("\r\033[K", stderr);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fflush(stderr);
+    r->progress_open = 1;
+}
+
+/* Records */
+
+static int run_append(struct eb_run *r, const char *text, struct eb_err *err)
+{
+    if (r->out == NULL)
+        return 0;
+    if (fprintf(r->out, "%s\n", text) < 0 || fflush(r->out) != 0)
+        return eb_fail(err, EB_EIO, "%s: %s", r->opts.out, strerror(errno));
+    return 0;
+}
+
+static void run_send(struct eb_run *r, const char *id)
+{
+    struct eb_spool_count count;
+    struct eb_err err = {0};
+    char name[EB_UUID_LEN + 8];
+
+    if (r->opts.collector == NULL)
+        return;
+    snprintf(name, sizeof(name), "%s.json", id);
+    if (eb_spool_push(r->spool, name, r->opts.collector, &count, &err) == 0 &&
+        count.sent == 1) {
+        eb_run_progress(r, "record %s sent to %s", id, r->opts.collector);
+        return;
+    }
+    r->unsent++;
+    eb_warn("record %s was not sent: %s", id, err.msg);
+    if (count.dead > 0)
+        eb_warn("it was refused for good and lies in %s/dead", r->spool);
+    else
+        eb_warn("it stays in %s; edgebench spool push sends it", r->spool);
+}
+
+/* Takes the record over. The record is safe on disk before it is shown. */
+static int run_keep(struct eb_run *r, cJSON *rec, struct eb_err *err)
+{
+    const char *id = eb_json_get_str(rec, "run_id", "");
+    char *text = NULL;
+    int rc = eb_record_validate(rec, "the new record", err);
+
+    if (rc == 0) {
+        text = cJSON_PrintUnformatted(rec);
+        if (text == NULL)
+            rc = eb_fail(err, EB_EINTERNAL, "the record cannot be printed");
+    }
+    if (rc == 0)
+        rc = eb_spool_save(r->spool, id, text, strlen(text), err);
+    if (rc == 0)
+        eb_run_progress(r, "record %s saved", id);
+    if (rc == 0)
+        rc = run_append(r, text, err);
+    if (rc == 0)
+        run_send(r, id);
+    free(text);
+    if (rc != 0) {
+        cJSON_Delete(rec);
+        return rc;
+    }
+    r->recs = eb_xrealloc(r->recs, r->n_recs + 1, sizeof(*r->recs));
+    r->recs[r->n_recs++] = rec;
+    return 0;
+}
+
+/* Models */
+
+static const char *run_fake_reply(void *arg)
+{
+    struct eb_run *r = arg;
+
+    eb_buf_reset(&r->fake_reply);
+    eb_buf_adds(&r->fake_reply, "");
+    if (r->now != NULL && r->now->level->kind != EB_KIND_DIALOG)
+        eb_null_key(r->now, &r->fake_reply);
+    return r->fake_reply.data;
+}
+
+static int run_stop(void)
+{
+    return eb_talk_interrupts() > 0;
+}
+
+/* A model that does not load still gets its records: a reader must see that
+ * it was tried. */
+static int run_failed(struct eb_run *r, const struct eb_run_model *m,
+                      const char *reason, struct eb_err *err)
+{
+    size_t i;
+    int rc = 0;
+
+    eb_run_progress(r, "[%zu/%zu] %s: not run: %s", r->at_model, r->n_models,
+                    m->name, reason);
+    for (i = 0; i < r->n_prompts && rc == 0; i++) {
+        struct eb_run_part part = {r->prompts[i],
+                                   eb_clock_wall_us(),
+                                   eb_clock_wall_us(),
+                                   "engine_error",
+                                   reason,
+                                   eb_device_conditions(""),
+                                   eb_device_conditions(""),
+                                   NULL};
+
+        rc = run_keep(r, eb_run_record(r, m, &part), err);
+    }
+    return rc;
+}
+
+static int run_loaded(struct eb_run *r, struct eb_run_model *m,
+                      struct eb_err *err)
+{
+    int rc = 0, stopped = 0;
+    size_t i;
+
+    for (i = 0; i < r->n_prompts && rc == 0 && !stopped; i++) {
+        struct eb_run_part part = {
+            r->prompts[i], eb_clock_wall_us(),       0,    "complete",
+            NULL,          eb_device_conditions(""), NULL, NULL};
+
+        part.items = eb_run_items(r, m, part.prompt, &stopped);
+        if (stopped) {
+            part.status = "aborted";
+            part.reason = "stopped by the user";
+        }
+        part.end = eb_device_conditions("");
+        part.ended_us = eb_clock_wall_us();
+        cJSON_Delete(m->memory);
+        m->memory = cJSON_CreateObject();
+        eb_device_memory("", m->memory);
+        r->talk.engine->ops->facts(r->talk.engine, m->facts, m->memory);
+        eb_json_add_null(m->memory, "context_bytes", "unsupported");
+        rc = run_keep(r, eb_run_record(r, m, &part), err);
+        cJSON_Delete(m->facts);
+        m->facts = cJSON_CreateObject();
+    }
+    return rc;
+}
+
+static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
+{
+    struct eb_run_model m = {.path = path, .file_bytes = -1, .load_ns = -1};
+    const char *base = eb_fs_base(path);
+    size_t n = strlen(base);
+    struct eb_err why = {0};
+    struct stat st;
+    int64_t from;
+    char *name;
+    int rc;
+
+    if (n > 5 && strcmp(base + n - 5, ".gguf") == 0)
+        n -= 5;
+    m.name = name = eb_xstrndup(base, n);
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        m.file_bytes = (double)st.st_size;
+        eb_run_tick(r, "[%zu/%zu] %s: reading", r->at_model, r->n_models,
+                    m.name);
+        eb_sha256_file(path, m.sha256, NULL);
+    }
+    eb_device_memory_reset("");
+    from = eb_clock_ns();
+    rc = eb_engine_open(path, &r->settings, &r->talk.engine, &why);
+    if (rc != 0) {
+        rc = run_failed(r, &m, why.msg, err);
+        free(name);
+        return rc;
+    }
+    m.load_ns = eb_clock_ns() - from;
+    m.facts = cJSON_CreateObject();
+    m.ctx = r->talk.engine->ctx;
+    eb_run_tick(r, "[%zu/%zu] %s: measuring speed", r->at_model, r->n_models,
+                m.name);
+    m.speed = r->opts.speed ? eb_speed_run(r->talk.engine, run_stop)
+                            : eb_speed_none("not measured: --no-speed");
+    rc = run_loaded(r, &m, err);
+    eb_engine_close(r->talk.engine);
+    r->talk.engine = NULL;
+    malloc_trim(0); /* the next model's memory shall not start with ours */
+    cJSON_Delete(m.facts);
+    cJSON_Delete(m.memory);
+    cJSON_Delete(m.speed);
+    free(name);
+    return rc;
+}
+
+/* Session */
+
+/* A mistyped name is better told before the first model than after it. */
+static int run_find(const char *path, struct eb_err *err)
+{
+    if (eb_fs_exists(path) || strncmp(path, "fake:", 5) == 0)
+        return 0;
+    return eb_fail(err, EB_ENOENT, "%s: no such file", path);
+}
+
+static int run_open(struct eb_run *r, struct eb_err *err)
+{
+    struct eb_buf left_out = {0};
+    int rc = eb_suite_load(&r->suite, r->opts.suite, err), i;
+
+    if (rc == 0)
+        eb_dialog_attach(&r->suite);
+    if (rc == 0)
+        rc = eb_plan_make(&r->plan, &r->suite, &r->opts, &left_out, err);
+    if (left_out.len > 0)
+        eb_warn("left out: %s", left_out.data);
+    eb_buf_free(&left_out);
+    for (i = 0; i < r->opts.models.n && rc == 0; i++)
+        rc = run_find(r->opts.models.v[i], err);
+    if (rc == 0)
+        rc = eb_spool_dir(&r->spool, err);
+    if (rc == 0 && r->opts.out != NULL) {
+        r->out =
+            strcmp(r->opts.out, "-") == 0 ? stdout : fopen(r->opts.out, "a");
+        if (r->out == NULL)
+            rc = eb_fail(err, eb_code_from_errno(errno), "%s: %s", r->opts.out,
+                         strerror(errno));
+    }
+    if (rc != 0)
+        return rc;
+    if (strcmp(r->opts.prompt, "vague") != 0)
+        r->prompts[r->n_prompts++] = EB_PROMPT_CLEAR;
+    if (strcmp(r->opts.prompt, "clear") != 0)
+        r->prompts[r->n_prompts++] = EB_PROMPT_VAGUE;
+    eb_talk_init(&r->talk, r->opts.timeout_s * INT64_C(1000000000));
+    r->settings.threads =
+        r->opts.threads > 0 ? (int)r->opts.threads : eb_device_threads();
+    r->settings.ctx = (int)r->opts.ctx;
+    r->settings.batch = EB_RUN_BATCH;
+    r->settings.ubatch = EB_RUN_UBATCH;
+    r->settings.stop = eb_talk_stop;
+    r->settings.stop_arg = &r->talk;
+    r->device = eb_device_facts("", r->opts.device_name);
+    eb_uuid7(r->session_id);
+    eb_fake_plant(run_fake_reply, r);
+    return 0;
+}
+
+static void run_close(struct eb_run *r)
+{
+    if (r->out != NULL && r->out != stdout)
+        fclose(r->out);
+    eb_fake_plant(NULL, NULL);
+    eb_record_list_free(r->recs, r->n_recs);
+    eb_talk_free(&r->talk);
+    eb_plan_free(&r->plan);
+    eb_suite_free(&r->suite);
+    eb_buf_free(&r->fake_reply);
+    cJSON_Delete(r->device);
+    free(r->spool);
+}
+
+static int run_all(struct eb_run *r, struct eb_err *err)
+{
+    struct eb_buf folder = {0};
+    char **paths = NULL;
+    size_t n = 0, i;
+    int rc = 0;
+
+    if (r->opts.models.n == 0)
+        rc = eb_run_models(&folder, &paths, &n, err);
+    else
+        n = (size_t)r->opts.models.n;
+    if (rc == 0 && folder.len > 0)
+        eb_run_progress(r, "%zu models of %s", n, folder.data);
+    r->n_models = n;
+    for (i = 0; i < n && rc == 0 && eb_talk_interrupts() == 0; i++) {
+        r->at_model = i + 1;
+        rc = run_model(r, paths != NULL ? paths[i] : r->opts.models.v[i], err);
+    }
+    if (paths != NULL)
+        eb_fs_list_free(paths, n);
+    eb_buf_free(&folder);
+    return rc;
+}
+
+/* What the command line or the files at hand are to blame for is usage. */
+static int run_exit_of(int rc)
+{
+    switch (rc) {
+    case EB_EUSAGE:
+    case EB_ENOENT:
+    case EB_EINVAL:
+    case EB_EPARSE:
+    case EB_EPERM:
+        return EB_EXIT_USAGE;
+    default:
+        return EB_EXIT_INTERNAL;
+    }
+}
+
+int eb_run_main(int argc, char **argv)
+{
+    struct eb_run r;
+    struct eb_err err = {0};
+    FILE *out = stdout;
+    int rc, code;
+
+    memset(&r, 0, sizeof(r));
+    rc = eb_run_options(&r.opts, argc, argv, &err);
+    if (rc == 0 && r.opts.help) {
+        eb_run_help(stdout);
+        return EB_EXIT_OK;
+    }
+    if (rc == 0)
+        rc = run_open(&r, &err);
+    if (rc == 0) {
+        eb_talk_catch_signals();
+        rc = run_all(&r, &err);
+    }
+    if (rc != 0) {
+        eb_error("%s", err.msg);
+        code = run_exit_of(rc);
+    } else {
+        if (r.out == stdout)
+            out = stderr; /* records alone go to standard output */
+        if (r.opts.json)
+            eb_run_result_json(&r, out);
+        else
+            eb_run_result(&r, out);
+        code = eb_run_exit_code(&r);
+    }
+    run_close(&r);
+    return code;
+}

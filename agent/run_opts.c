@@ -1,0 +1,229 @@
+/* The command line of `edgebench run` and the models it finds. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/run_parts.h"
+#include "common/fs.h"
+#include "common/mem.h"
+
+#define OPTS_CTX_MIN 256
+#define OPTS_CTX_MAX (1 << 20)
+#define OPTS_THREADS_MAX 512
+#define OPTS_TIMEOUT_MAX 86400
+#define OPTS_TABLE_MAX 24
+
+/* The table needs the struct's addresses, so it is copied out filled. */
+static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
+{
+    struct eb_opt t[] = {
+        {"suite", 's', EB_OPT_STR, &o->suite, "NAME", "job to run (custsvc)"},
+        {"model", 'm', EB_OPT_LIST, &o->models, "FILE",
+         "GGUF file, repeatable (all of the ladder)"},
+        {"levels", 'l', EB_OPT_STR, &o->levels, "A,B", "levels to run (all)"},
+        {"limit", 'n', EB_OPT_INT, &o->limit, "N",
+         "at most N items a level and language"},
+        {"prompt", 'p', EB_OPT_STR, &o->prompt, "KIND",
+         "clear, vague or both (clear)"},
+        {"constrain", 0, EB_OPT_STR, &o->constrain, "WHEN",
+         "hold output to the grammar: auto, on, off (auto)"},
+        {"seed", 0, EB_OPT_INT, &o->seed, "N",
+         "of order and slots in the items (1)"},
+        {"threads", 't', EB_OPT_INT, &o->threads, "N", "threads (cores)"},
+        {"ctx", 'c', EB_OPT_INT, &o->ctx, "N", "context in tokens (4096)"},
+        {"item-timeout", 0, EB_OPT_INT, &o->timeout_s, "S",
+         "seconds an item may take (60)"},
+        {"speed", 0, EB_OPT_FLAG, &o->speed, NULL,
+         "measure pp512 and tg128 (on; --no-speed: leave out)"},
+        {"out", 'o', EB_OPT_STR, &o->out, "FILE",
+         "append the records as JSON Lines; - is standard output"},
+        {"json", 0, EB_OPT_FLAG, &o->json, NULL,
+         "the result as JSON instead of tables"},
+        {"collector", 0, EB_OPT_STR, &o->collector, "URL",
+         "send the records to this collector"},
+        {"require-upload", 0, EB_OPT_FLAG, &o->require_upload, NULL,
+         "exit code 7 if a record could not be sent"},
+        {"device-name", 0, EB_OPT_STR, &o->device_name, "NAME",
+         "name shown for this device (host name)"},
+        {"quiet", 'q', EB_OPT_FLAG, &o->quiet, NULL, "no progress"},
+        {"help", 'h', EB_OPT_FLAG, &o->help, NULL, "this text"},
+        {0}};
+
+    _Static_assert(sizeof(t) / sizeof(t[0]) <= OPTS_TABLE_MAX, "table");
+    memcpy(out, t, sizeof(t));
+}
+
+static int opts_one_of(const char *option, const char *value, const char *a,
+                       const char *b, const char *c, struct eb_err *err)
+{
+    if (strcmp(value, a) == 0 || strcmp(value, b) == 0 || strcmp(value, c) == 0)
+        return 0;
+    return eb_fail(err, EB_EUSAGE, "--%s: '%.40s' is not %s, %s or %s", option,
+                   value, a, b, c);
+}
+
+static int opts_within(const char *option, long long v, long long lo,
+                       long long hi, struct eb_err *err)
+{
+    if (v >= lo && v <= hi)
+        return 0;
+    return eb_fail(err, EB_EUSAGE, "--%s: %lld is not from %lld to %lld",
+                   option, v, lo, hi);
+}
+
+static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
+{
+    int rc = opts_one_of("prompt", o->prompt, "clear", "vague", "both", err);
+
+    if (rc == 0)
+        rc = opts_one_of("constrain", o->constrain, "auto", "on", "off", err);
+    if (rc == 0)
+        rc = opts_within("limit", o->limit, 0, 1000000, err);
+    if (rc == 0)
+        rc = opts_within("seed", o->seed, 0, INT64_C(1) << 53, err);
+    if (rc == 0)
+        rc = opts_within("threads", o->threads, 0, OPTS_THREADS_MAX, err);
+    if (rc == 0)
+        rc = opts_within("ctx", o->ctx, OPTS_CTX_MIN, OPTS_CTX_MAX, err);
+    if (rc == 0)
+        rc =
+            opts_within("item-timeout", o->timeout_s, 1, OPTS_TIMEOUT_MAX, err);
+    if (rc == 0 && o->require_upload && o->collector == NULL)
+        rc = eb_fail(err, EB_EUSAGE, "--require-upload needs --collector");
+    if (rc == 0 && o->collector != NULL &&
+        strncmp(o->collector, "http://", 7) != 0 &&
+        strncmp(o->collector, "https://", 8) != 0)
+        rc = eb_fail(err, EB_EUSAGE,
+                     "--collector: '%.80s' is no http:// or https:// address",
+                     o->collector);
+    if (rc == 0 && o->json && o->out != NULL && strcmp(o->out, "-") == 0)
+        rc = eb_fail(err, EB_EUSAGE,
+                     "--json and --out - both want standard output");
+    return rc;
+}
+
+int eb_run_options(struct eb_run_opts *o, int argc, char **argv,
+                   struct eb_err *err)
+{
+    struct eb_opt table[OPTS_TABLE_MAX];
+    int n_args = 0, rc;
+
+    memset(o, 0, sizeof(*o));
+    o->suite = "custsvc";
+    o->prompt = "clear";
+    o->constrain = "auto";
+    o->ctx = 4096;
+    o->seed = 1;
+    o->speed = 1;
+    o->timeout_s = EB_RUN_ITEM_TIMEOUT_NS / INT64_C(1000000000);
+    opts_table(o, table);
+    rc = eb_opt_parse(table, argc, argv, &n_args, err);
+    if (rc == 0 && n_args > 0 && !o->help)
+        rc = eb_fail(err, EB_EUSAGE,
+                     "'%.80s': run takes options only; models are given with "
+                     "-m",
+                     argv[argc - n_args]);
+    if (rc == 0 && !o->help)
+        rc = opts_check(o, err);
+    return rc;
+}
+
+void eb_run_help(FILE *out)
+{
+    struct eb_opt table[OPTS_TABLE_MAX];
+    struct eb_run_opts o;
+
+    memset(&o, 0, sizeof(o));
+    opts_table(&o, table);
+    fputs("Usage: edgebench run [OPTIONS]\n\n"
+          "Runs a job on models and says which is the smallest that does it.\n"
+          "One record a model and prompt kind is kept in the spool folder.\n\n",
+          out);
+    eb_opt_help(table, out);
+    fputs(
+        "\nCtrl-C ends the run after the item and keeps what was measured;\n"
+        "twice, at once.\n\n"
+        "Exit codes:\n"
+        "  0  some model is sufficient on a level in every language\n"
+        "  1  internal error\n"
+        "  2  wrong usage\n"
+        "  3  no model is sufficient: the largest is insufficient everywhere\n"
+        "  4  not shown: the items do not settle it\n"
+        "  6  nothing could be measured: no model loads, or the run is void\n"
+        "  7  --require-upload, and a record is only in the spool folder\n",
+        out);
+}
+
+struct opts_file {
+    char *path;
+    off_t bytes;
+};
+
+static int opts_size_cmp(const void *a, const void *b)
+{
+    const struct opts_file *x = a, *y = b;
+
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? -1 : 1;
+    return strcmp(x->path, y->path);
+}
+
+/* The models of one folder in order of size; 0 if it has none. */
+static size_t opts_folder(const char *dir, char ***paths)
+{
+    struct opts_file *v;
+    struct stat st;
+    char **names;
+    size_t n, i;
+
+    if (eb_fs_list(dir, ".gguf", &names, &n, NULL) != 0)
+        return 0;
+    v = eb_xcalloc(n, sizeof(*v));
+    for (i = 0; i < n; i++) {
+        v[i].path = eb_fs_join(dir, names[i]);
+        v[i].bytes = stat(v[i].path, &st) == 0 ? st.st_size : 0;
+    }
+    eb_fs_list_free(names, n);
+    qsort(v, n, sizeof(*v), opts_size_cmp);
+    *paths = eb_xcalloc(n, sizeof(**paths));
+    for (i = 0; i < n; i++)
+        (*paths)[i] = v[i].path;
+    free(v);
+    if (n == 0)
+        free(*paths);
+    return n;
+}
+
+int eb_run_models(struct eb_buf *folder, char ***paths, size_t *n,
+                  struct eb_err *err)
+{
+    const char *env = getenv("EDGEBENCH_DATA"), *slash;
+    char *dirs[4], *here;
+    size_t n_dirs = 0, i;
+
+    if (env != NULL && *env != '\0') {
+        dirs[n_dirs++] = eb_fs_join(env, "models");
+        dirs[n_dirs++] = eb_fs_join(env, "workloads/models");
+    } else {
+        slash = strrchr(__FILE__, '/');
+        here = slash != NULL ? eb_xstrndup(__FILE__, (size_t)(slash - __FILE__))
+                             : eb_xstrdup(".");
+        dirs[n_dirs++] = eb_fs_join(here, "../workloads/models");
+        free(here);
+#ifdef EB_DATA_DIR
+        dirs[n_dirs++] = eb_fs_join(EB_DATA_DIR, "workloads/models");
+#endif
+    }
+    *n = 0;
+    *paths = NULL;
+    for (i = 0; i < n_dirs; i++) {
+        if (*n == 0 && (*n = opts_folder(dirs[i], paths)) > 0)
+            eb_buf_adds(folder, dirs[i]);
+    }
+    if (*n == 0)
+        eb_fail(err, EB_ENOENT, "no models in %s: give one with -m FILE.gguf",
+                dirs[0]);
+    for (i = 0; i < n_dirs; i++)
+        free(dirs[i]);
+    return *n > 0 ? 0 : EB_ENOENT;
+}

@@ -1,0 +1,136 @@
+/* The parts of `edgebench run`; for run*.c and their tests only. */
+#ifndef EB_RUN_PARTS_H
+#define EB_RUN_PARTS_H
+
+#include <stdio.h>
+
+#include "agent/talk.h"
+#include "common/opt.h"
+#include "common/record.h"
+#include "workloads/suite.h"
+
+#define EB_RUN_ITEM_TIMEOUT_NS (60 * INT64_C(1000000000))
+#define EB_RUN_BATCH 2048
+#define EB_RUN_UBATCH 512
+
+struct eb_run_opts {
+    const char *suite;
+    struct eb_opt_list models;
+    const char *levels;    /* "a,b"; NULL: all */
+    const char *prompt;    /* clear, vague, both */
+    const char *constrain; /* auto, on, off */
+    const char *collector;
+    const char *out;
+    const char *device_name;
+    long long limit; /* pairs a level; 0: all */
+    long long seed, threads, ctx, timeout_s;
+    int require_upload, json, speed, quiet, help;
+};
+
+/* Parses and checks the command line; EB_EUSAGE with one sentence. */
+int eb_run_options(struct eb_run_opts *o, int argc, char **argv,
+                   struct eb_err *err);
+void eb_run_help(FILE *out);
+/* Appends the models of the data folder in order of size. */
+int eb_run_models(struct eb_buf *folder, char ***paths, size_t *n,
+                  struct eb_err *err);
+
+/* Which items, in which order. */
+struct eb_plan_level {
+    const struct eb_level *level;
+    char *grammar; /* NULL: output is free */
+    const struct eb_item **items;
+    size_t n_items;
+};
+
+struct eb_plan {
+    struct eb_plan_level levels[EB_SUITE_LEVELS_MAX];
+    size_t n_levels;
+    size_t n_items;
+};
+
+/* Levels in the suite's order, items by language and then shuffled by the
+ * seed, so that prompts in a row share their beginning. limit: the first so
+ * many pairs, spread over the strata. Levels that cannot be played are named
+ * in left_out. */
+int eb_plan_make(struct eb_plan *p, const struct eb_suite *s,
+                 const struct eb_run_opts *o, struct eb_buf *left_out,
+                 struct eb_err *err);
+void eb_plan_free(struct eb_plan *p);
+
+struct eb_run {
+    struct eb_run_opts opts;
+    struct eb_suite suite;
+    struct eb_plan plan;
+    struct eb_talk talk;
+    struct eb_engine_settings settings;
+    enum eb_prompt_kind prompts[EB_PROMPT_KINDS];
+    size_t n_prompts;
+    char session_id[EB_UUID_LEN];
+    cJSON *device;
+    char *spool;
+    FILE *out; /* --out; NULL: none */
+    cJSON **recs;
+    size_t n_recs;
+    size_t n_models, at_model;
+    size_t unsent;
+    int progress_open;         /* an unfinished line stands on stderr */
+    const struct eb_case *now; /* for the fake engine */
+    struct eb_buf fake_reply;
+};
+
+/* What one record is made of; owned by whoever fills it. */
+struct eb_run_model {
+    const char *path;
+    const char *name;  /* file name without .gguf */
+    char sha256[65];   /* "" if the file cannot be read */
+    double file_bytes; /* -1: unknown */
+    cJSON *facts;      /* model members of the engine; NULL: not loaded */
+    cJSON *memory;     /* memory members of the engine */
+    cJSON *speed;
+    int64_t load_ns; /* -1: not loaded */
+    int ctx;         /* that was made */
+};
+
+struct eb_run_part {
+    enum eb_prompt_kind prompt;
+    int64_t started_us, ended_us;
+    const char *status;
+    const char *reason; /* NULL if complete */
+    cJSON *start, *end; /* conditions; taken over */
+    cJSON *items;       /* taken over */
+};
+
+/* Plays all items of the plan; returns the record's items. *stopped: the user
+ * ended it. */
+cJSON *eb_run_items(struct eb_run *r, const struct eb_run_model *m,
+                    enum eb_prompt_kind prompt, int *stopped);
+
+/* The finished record, derived. */
+cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,
+                     struct eb_run_part *part);
+
+/* Progress on stderr; not shown with --quiet. */
+void eb_run_progress(struct eb_run *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* ... a line that the next progress replaces on a terminal. */
+void eb_run_tick(struct eb_run *r, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* The result for people, and as JSON. */
+void eb_run_result(const struct eb_run *r, FILE *out);
+void eb_run_result_json(const struct eb_run *r, FILE *out);
+int eb_run_exit_code(const struct eb_run *r);
+
+/* One item's level in all languages: the smallest model shown sufficient in
+ * each. */
+struct eb_run_smallest {
+    int found;
+    const cJSON *rec;
+    int all_decided; /* the largest model is INSUFFICIENT in each language */
+};
+struct eb_run_smallest eb_run_smallest(const struct eb_run *r,
+                                       enum eb_prompt_kind prompt,
+                                       const char *level);
+
+#endif
