@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fs.h"
@@ -15,13 +16,16 @@
 static int lock_resolve(const char *place, char **path, struct eb_err *err)
 {
     char *copy, *dir, *slash;
+    struct stat st;
 
+    *path = NULL;
+    if (*eb_fs_base(place) == '\0' ||
+        (stat(place, &st) == 0 && !S_ISREG(st.st_mode)))
+        return eb_fail(err, EB_EINVAL, "'%s' is not a file: pass another --db",
+                       place);
     *path = realpath(place, NULL);
     if (*path != NULL)
         return 0;
-    if (*eb_fs_base(place) == '\0')
-        return eb_fail(err, EB_EINVAL, "'%s' is not a file: pass another --db",
-                       place);
     copy = eb_xstrdup(place);
     slash = strrchr(copy, '/');
     if (slash != NULL)
