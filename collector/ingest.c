@@ -131,6 +131,15 @@ static const char *ingest_name(const cJSON *rec, const char *part,
                            "");
 }
 
+static size_t ingest_commas(const char *p, size_t len)
+{
+    size_t n = 0;
+
+    while (len-- > 0)
+        n += *p++ == ',';
+    return n;
+}
+
 int eb_ingest_check(const char *body, size_t len, struct eb_ingest *in,
                     struct eb_err *err)
 {
@@ -142,6 +151,9 @@ int eb_ingest_check(const char *body, size_t len, struct eb_ingest *in,
                        INGEST_WHERE ": larger than %u bytes: post one run at "
                                     "a time",
                        EB_RECORD_MAX_BYTES);
+    if (ingest_commas(body, len) > EB_INGEST_VALUES)
+        return eb_fail(err, EB_EINVAL, INGEST_WHERE ": has more than %d values",
+                       EB_INGEST_VALUES);
     rc = eb_json_parse(body, len, INGEST_WHERE, &in->rec, err);
     if (rc == EB_ELIMIT) /* nested too deeply: no larger limit would help */
         rc = eb_fail(err, EB_EPARSE,

@@ -6,8 +6,8 @@
  * know, with the new summary. A record of 300 items has about 1 MB, its brief
  * 10 KB; lists and comparisons read briefs only.
  *
- * Pure function of its input, any thread; up to 100 bytes of memory a byte of
- * input while it runs.
+ * Pure function of its input, any thread; up to 200 MiB of memory while it
+ * runs.
  */
 #ifndef EB_INGEST_H
 #define EB_INGEST_H
@@ -26,6 +26,9 @@
 #define EB_INGEST_ITEMS 50000
 #define EB_INGEST_SPEEDS 1000
 #define EB_INGEST_BRIEF_BYTES (256u << 10)
+/* In the whole record, counted by the commas in its text: a value takes about
+ * 80 bytes of memory. */
+#define EB_INGEST_VALUES 2000000
 
 struct eb_ingest {
     struct eb_run run; /* points into body and the fields below */

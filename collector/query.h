@@ -1,7 +1,6 @@
 /* Answers of the read routes, as JSON text ending in a newline (API.md).
  *
- * Any thread. Reading a whole run takes up to 100 bytes of memory a byte of
- * its record.
+ * Any thread. Reading a whole run takes up to 200 MiB of memory.
  */
 #ifndef EB_QUERY_H
 #define EB_QUERY_H

@@ -2,6 +2,9 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +17,10 @@
 #include "common/log.h"
 #include "common/record.h"
 
-/* A parsed record takes up to 100 times its bytes. */
+/* A parsed record takes up to 200 MiB of memory. */
 #define ROUTES_HEAVY 2
+/* From this size on its memory goes back to the system at once. */
+#define ROUTES_TRIM_BYTES (4u << 20)
 #define ROUTES_LIMIT 50
 /* An agent that was refused for want of space comes back after this. */
 #define ROUTES_RETRY_S 30
@@ -88,6 +93,17 @@ static void routes_lock(struct eb_routes *r)
         continue;
 }
 
+/* glibc keeps what a thread has freed for threads to come. */
+static void routes_trim(size_t bytes)
+{
+#ifdef __GLIBC__
+    if (bytes >= ROUTES_TRIM_BYTES)
+        malloc_trim(0);
+#else
+    (void)bytes;
+#endif
+}
+
 static void routes_stored(struct eb_routes *r, const struct eb_run *run,
                           int put, struct eb_http_response *res)
 {
@@ -121,6 +137,7 @@ static void routes_post_run(struct eb_routes *r,
     else
         routes_stored(r, &in.run, rc, res);
     eb_ingest_free(&in);
+    routes_trim(req->body_len);
 }
 
 /* The filters that lists and comparisons share. */
@@ -185,6 +202,7 @@ static void routes_one_run(struct eb_routes *r, const char *id, int as_posted,
     rc = as_posted ? eb_query_posted(r->store, id, &body, &err)
                    : eb_query_run(r->store, id, &body, &err);
     sem_post(&r->heavy);
+    routes_trim(body.len);
     if (rc != 0)
         routes_fail(res, &err);
     else

@@ -144,7 +144,7 @@ static void test_no_record(void **state)
 static void test_limits(void **state)
 {
     cJSON *rec, *levels, *v;
-    char text[32];
+    char text[32], *many;
     int i;
 
     (void)state;
@@ -187,6 +187,13 @@ static void test_limits(void **state)
     }
     assert_int_equal(check_record(rec), EB_EINVAL);
     assert_non_null(strstr(err.msg, "besides items"));
+    many = eb_xmalloc(2 * EB_INGEST_VALUES + 8);
+    strcpy(many, "[1");
+    for (i = 0; i <= EB_INGEST_VALUES; i++)
+        memcpy(many + 2 + 2 * i, ",1", 2);
+    strcpy(many + 2 + 2 * i, "]");
+    assert_int_equal(check_text(many, strlen(many)), EB_EINVAL);
+    assert_non_null(strstr(err.msg, "values"));
 }
 
 /* A store in memory, and what to put into it. */
