@@ -17,6 +17,7 @@
 /* llama_decode's answer when the abort callback ended it. */
 #define LLAMA_DECODE_ABORTED 2
 #define LLAMA_PIECE_MAX 256
+#define LLAMA_FEW 32 /* tokens checked before all of them */
 #define LLAMA_TEMPLATE_GROWTH 4096
 
 struct llama {
@@ -414,31 +415,53 @@ static llama_token llama_best(const float *logits, int n)
     return best;
 }
 
-/* Grammar first, then the best: but as checking all tokens of a vocabulary is
- * slow, the best is checked alone before. The outcome is the same. */
-static llama_token llama_pick(struct llama *l)
+/* The n best of the vocabulary in falling order into l->candidates. */
+static void llama_top(struct llama *l, const float *logits, int n)
 {
-    const float *logits = llama_get_logits_ith(l->ctx, -1);
-    llama_token best = llama_best(logits, l->n_vocab);
-    llama_token_data one = {best, logits[best], 0};
-    llama_token_data_array some = {&one, 1, -1, false};
+    llama_token_data *v = l->candidates;
+    int used = 0, i, k;
+
+    for (i = 0; i < l->n_vocab; i++) {
+        if (used == n && logits[i] <= v[n - 1].logit)
+            continue;
+        for (k = used < n ? used++ : n - 1; k > 0 && v[k - 1].logit < logits[i];
+             k--)
+            v[k] = v[k - 1];
+        v[k] = (llama_token_data){i, logits[i], 0};
+    }
+}
+
+/* The best of the first n candidates that the grammar allows. */
+static llama_token llama_allowed(struct llama *l, size_t n)
+{
+    llama_token_data_array some = {l->candidates, n, -1, false};
     size_t i, k = 0;
 
-    if (l->grammar == NULL)
-        return best;
-    llama_sampler_apply(l->grammar, &some);
-    if (!isinf(one.logit))
-        return best;
-    for (i = 0; i < (size_t)l->n_vocab; i++)
-        l->candidates[i] = (llama_token_data){(llama_token)i, logits[i], 0};
-    some =
-        (llama_token_data_array){l->candidates, (size_t)l->n_vocab, -1, false};
     llama_sampler_apply(l->grammar, &some);
     for (i = 1; i < some.size; i++) {
         if (some.data[i].logit > some.data[k].logit)
             k = i;
     }
     return isinf(some.data[k].logit) ? LLAMA_TOKEN_NULL : some.data[k].id;
+}
+
+/* Grammar first, then the best. Checking a whole vocabulary is slow, so the
+ * best few are checked before all; the outcome is the same. */
+static llama_token llama_pick(struct llama *l)
+{
+    const float *logits = llama_get_logits_ith(l->ctx, -1);
+    int few = l->n_vocab < LLAMA_FEW ? l->n_vocab : LLAMA_FEW, i;
+    llama_token id;
+
+    if (l->grammar == NULL)
+        return llama_best(logits, l->n_vocab);
+    llama_top(l, logits, few);
+    id = llama_allowed(l, (size_t)few);
+    if (id != LLAMA_TOKEN_NULL)
+        return id;
+    for (i = 0; i < l->n_vocab; i++)
+        l->candidates[i] = (llama_token_data){i, logits[i], 0};
+    return llama_allowed(l, (size_t)l->n_vocab);
 }
 
 static int llama_next(struct eb_engine *e, struct eb_token *t,

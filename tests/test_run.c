@@ -1,0 +1,180 @@
+/* `edgebench run` on the fake engine. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/run.h"
+#include "agent/talk.h"
+#include "common/fs.h"
+#include "common/json.h"
+#include "common/record.h"
+
+#define JOB EB_SOURCE_DIR "/tests/fixtures/job-mini"
+
+static char dir[32], out[64];
+static cJSON **recs;
+static size_t n_recs;
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/eb-run-XXXXXX");
+    if (mkdtemp(dir) == NULL)
+        return -1;
+    setenv("EDGEBENCH_SPOOL", dir, 1);
+    snprintf(out, sizeof(out), "%s/records.jsonl", dir);
+    eb_talk_interrupt(0);
+    return freopen("/dev/null", "w", stdout) == NULL;
+}
+
+static int teardown(void **state)
+{
+    char cmd[64];
+
+    (void)state;
+    eb_record_list_free(recs, n_recs);
+    recs = NULL;
+    n_recs = 0;
+    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", dir);
+    return system(cmd);
+}
+
+/* Runs with up to six more arguments; the records are read back. */
+static int run(const char *a, const char *b, const char *c, const char *d,
+               const char *e, const char *f)
+{
+    char *argv[] = {"run",     "-q",      "-s",      JOB,       "-o",
+                    out,       (char *)a, (char *)b, (char *)c, (char *)d,
+                    (char *)e, (char *)f, NULL};
+    int argc = 6, code;
+
+    while (argv[argc] != NULL)
+        argc++;
+    code = eb_run_main(argc, argv);
+    if (eb_fs_exists(out))
+        eb_record_read(out, &recs, &n_recs, NULL);
+    return code;
+}
+
+static int items(size_t i)
+{
+    return cJSON_GetArraySize(cJSON_GetObjectItem(recs[i], "items"));
+}
+
+static const char *text(size_t i, const char *key)
+{
+    return eb_json_get_str(recs[i], key, "");
+}
+
+static void test_key(void **state)
+{
+    const cJSON *v;
+    char **names;
+    size_t n;
+
+    (void)state;
+    run("-m", "fake:key", "-p", "both", NULL, NULL);
+    assert_int_equal(n_recs, 2);
+    assert_string_equal(text(0, "status"), "complete");
+    assert_string_equal(text(0, "session_id"), text(1, "session_id"));
+    assert_string_not_equal(text(0, "run_id"), text(1, "run_id"));
+    assert_true(items(0) > 0);
+    cJSON_ArrayForEach(v, cJSON_GetObjectItem(recs[0], "items"))
+    {
+        assert_string_equal(eb_json_get_str(v, "class", ""), "ok");
+    }
+    assert_int_equal(eb_fs_list(dir, ".json", &names, &n, NULL), 0);
+    assert_int_equal(n, 2);
+    eb_fs_list_free(names, n);
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    run("-m", "fake:empty", "-n1", "-l", "sort", NULL);
+    assert_int_equal(n_recs, 1);
+    assert_int_equal(items(0), 2); /* one in each of two languages */
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    assert_int_equal(run("-m", "fake:broken", NULL, NULL, NULL, NULL),
+                     EB_EXIT_UNFIT);
+    assert_string_equal(text(0, "status"), "engine_error");
+    assert_non_null(strstr(text(0, "status_reason"), "fails to load"));
+}
+
+static void test_broken_then_others(void **state)
+{
+    (void)state;
+    run("-m", "fake:broken", "-m", "fake:empty", NULL, NULL);
+    assert_int_equal(n_recs, 2);
+    assert_string_equal(text(1, "status"), "complete");
+}
+
+static void test_aborted(void **state)
+{
+    (void)state;
+    eb_talk_interrupt(1);
+    run("-m", "fake:key", NULL, NULL, NULL, NULL);
+    /* Stopped before the first model: nothing to record. */
+    assert_int_equal(n_recs, 0);
+}
+
+static void test_timeout(void **state)
+{
+    const cJSON *v;
+
+    (void)state;
+    run("-m", "fake:slow", "--item-timeout=1", "-n1", "-l", "sort");
+    v = cJSON_GetArrayItem(cJSON_GetObjectItem(recs[0], "items"), 0);
+    assert_string_equal(eb_json_get_str(v, "class", ""), "timeout");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v, "ttft_ns")));
+}
+
+static void test_usage(void **state)
+{
+    (void)state;
+    assert_int_equal(run("-l", "nolevel", "-m", "fake:key", NULL, NULL),
+                     EB_EXIT_USAGE);
+    assert_int_equal(run("-m", "/nowhere.gguf", NULL, NULL, NULL, NULL),
+                     EB_EXIT_USAGE);
+    assert_int_equal(run("--require-upload", NULL, NULL, NULL, NULL, NULL),
+                     EB_EXIT_USAGE);
+    assert_int_equal(n_recs, 0);
+}
+
+/* The address refuses at once; the record stays. */
+static void test_spooled(void **state)
+{
+    (void)state;
+    assert_int_equal(run("-m", "fake:empty", "-n1", "--collector",
+                         "http://127.0.0.1:9", "--require-upload"),
+                     EB_EXIT_SPOOLED);
+    assert_int_equal(n_recs, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_broken_then_others, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_aborted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_spooled, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
