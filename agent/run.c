@@ -289,6 +289,22 @@ static int run_open(struct eb_run *r, struct eb_err *err)
     return 0;
 }
 
+/* With more runnable threads than the machine has, engine threads wait for
+ * each other and times say little. Verdicts do not change. */
+static void run_warn_busy(const struct eb_run *r)
+{
+    cJSON *v = eb_device_conditions("");
+    double load = eb_json_get_num(v, "loadavg_1m", 0);
+    double threads = eb_json_get_num(
+        cJSON_GetObjectItemCaseSensitive(r->device, "cpu"), "threads", 1);
+
+    if (load > threads / 2 && load > 0.7)
+        eb_warn("the machine is busy (load %.1f on %.0f threads): times will "
+                "be longer than on an idle one",
+                load, threads);
+    cJSON_Delete(v);
+}
+
 static void run_close(struct eb_run *r)
 {
     if (r->out != NULL && r->out != stdout)
@@ -359,6 +375,7 @@ int eb_run_main(int argc, char **argv)
         rc = run_open(&r, &err);
     if (rc == 0) {
         eb_talk_catch_signals();
+        run_warn_busy(&r);
         rc = run_all(&r, &err);
     }
     if (rc != 0) {

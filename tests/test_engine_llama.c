@@ -12,7 +12,6 @@
 
 #include "agent/engine.h"
 
-static char path[64];
 static struct eb_err err;
 
 /* Opening must fail with the code; the message names the file. */
@@ -29,6 +28,17 @@ static void refused(const char *file, int code, const char *says)
     assert_null(strchr(err.msg, '\n'));
 }
 
+static void test_fake_in_table(void **state)
+{
+    (void)state;
+    assert_string_equal(eb_engine_for("fake:key")->name, "fake");
+    refused("fake:broken", EB_EENGINE, "fails to load");
+}
+
+#ifdef EB_LLAMA_VERSION
+
+static char path[64];
+
 static void put(const void *data, size_t len)
 {
     int fd;
@@ -39,15 +49,6 @@ static void put(const void *data, size_t len)
     assert_int_equal(write(fd, data, len), (ssize_t)len);
     close(fd);
 }
-
-static void test_fake_in_table(void **state)
-{
-    (void)state;
-    assert_string_equal(eb_engine_for("fake:key")->name, "fake");
-    refused("fake:broken", EB_EENGINE, "fails to load");
-}
-
-#ifdef EB_LLAMA_VERSION
 
 static void test_missing(void **state)
 {

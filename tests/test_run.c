@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +131,49 @@ static void test_aborted(void **state)
     assert_int_equal(n_recs, 0);
 }
 
+static void *interrupt(void *arg)
+{
+    usleep(200000);
+    kill(getpid(), SIGINT);
+    return arg;
+}
+
+/* The item at hand is finished, the rest is left, the record is written. */
+static void test_interrupted(void **state)
+{
+    pthread_t t;
+
+    (void)state;
+    assert_int_equal(pthread_create(&t, NULL, interrupt, NULL), 0);
+    run("-m", "fake:slow", "--item-timeout=1", "-m", "fake:key", NULL);
+    pthread_join(t, NULL);
+    assert_int_equal(n_recs, 1);
+    assert_string_equal(text(0, "status"), "aborted");
+    assert_int_equal(items(0), 1);
+}
+
+/* The items of the small job settle nothing. */
+static void test_not_shown(void **state)
+{
+    (void)state;
+    assert_int_equal(run("-m", "fake:key", "-n1", "-l", "sort", NULL),
+                     EB_EXIT_NOT_SHOWN);
+}
+
+/* Enough items settle it. */
+static void test_verdicts(void **state)
+{
+    static const char big[] = EB_SOURCE_DIR "/workloads/custsvc";
+
+    (void)state;
+    assert_int_equal(run("-s", big, "-l", "triage", "-m", "fake:key"),
+                     EB_EXIT_OK);
+    eb_record_list_free(recs, n_recs);
+    unlink(out);
+    assert_int_equal(run("-s", big, "-l", "triage", "-m", "fake:empty"),
+                     EB_EXIT_INSUFFICIENT);
+}
+
 static void test_timeout(void **state)
 {
     const cJSON *v;
@@ -171,6 +216,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_broken_then_others, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_aborted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_interrupted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spooled, setup, teardown),
