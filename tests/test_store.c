@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collector/store.h"
@@ -25,7 +24,7 @@
 static char dir[64];
 static struct eb_err err;
 
-/* The same cases run on both drivers; the state is the place to open. */
+/* The state of a test: the same cases run on both drivers. */
 struct place {
     const char *name; /* "" for a file of its own */
     char path[160];
