@@ -52,7 +52,8 @@ static void upload_post(CURL *c, const char *text, size_t len,
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
 }
 
-/* Does the answer repeat the hash of what was sent? */
+/* Does the answer repeat the hash of what was sent, and does it not say that
+ * the copy could be lost (collector/API.md)? */
 static enum eb_upload upload_check(const char *url, const char *text,
                                    size_t len, const struct eb_buf *answer,
                                    struct eb_err *err)
@@ -68,6 +69,8 @@ static enum eb_upload upload_check(const char *url, const char *text,
     else if (strcmp(eb_json_get_str(v, "sha256", ""), hex) != 0)
         eb_fail(err, EB_ENET,
                 "%s: the collector's SHA-256 is not that of the record", url);
+    else if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(v, "durable")))
+        eb_fail(err, EB_ENET, "%s: the collector's copy is not durable", url);
     else
         u = EB_UPLOAD_SENT;
     cJSON_Delete(v);

@@ -134,6 +134,17 @@ static void test_other_hash(void **state)
     assert_non_null(strstr(err.msg, "SHA-256"));
 }
 
+static void test_not_durable(void **state)
+{
+    char hex[EB_SHA256_HEX + 24];
+
+    (void)state;
+    eb_sha256(record, strlen(record), hex);
+    strcat(hex, "\",\"durable\":false,\"x\":\"");
+    assert_int_equal(push(201, hex).kept, 1);
+    assert_int_equal(waiting(""), 1);
+}
+
 static void test_busy(void **state)
 {
     (void)state;
@@ -173,6 +184,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sent, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_hash, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_durable, setup, teardown),
         cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_folder, setup, teardown),
