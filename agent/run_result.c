@@ -164,7 +164,8 @@ static void result_verdicts(const struct eb_run *r, FILE *out)
                     100 * eb_json_get_num(row, "bar", 0),
                     eb_json_get_str(row, "verdict", ""));
             if (more > 0)
-                fprintf(out, " (about %.0f more items would settle it)", more);
+                fprintf(out, " (about %.0f more item%s would settle it)", more,
+                        more == 1 ? "" : "s");
             fputc('\n', out);
         }
         if (cJSON_IsTrue(result_get(sum, "void")))
