@@ -114,7 +114,9 @@ endif()
 message(STATUS "llama.cpp: ${llama_VERSION} from ${llama_DIR}")
 
 add_library(eb_llama INTERFACE)
-target_link_libraries(eb_llama INTERFACE llama)
+# Programs in C link its C++ archives, so the run-time library is named here.
+target_link_libraries(eb_llama INTERFACE llama
+  $<IF:$<BOOL:${APPLE}>,c++,stdc++> ${CMAKE_DL_LIBS} m)
 target_compile_definitions(eb_llama INTERFACE
   EB_LLAMA_VERSION="${llama_VERSION}" EB_LLAMA_COMMIT="${llama_commit}"
   EB_LLAMA_FLAGS="CUDA=${GGML_CUDA} METAL=${GGML_METAL} VULKAN=${GGML_VULKAN} NATIVE=${GGML_NATIVE}")
