@@ -49,6 +49,7 @@ struct ladder_options {
     long long seed;
     long long threads;
     long long size;
+    long long vague;
     int help;
 };
 
@@ -224,6 +225,7 @@ static int ladder_train(const struct ladder_options *o, struct eb_err *err)
     rc = packer_open(&p, o->vocab, o->corpus, o->suite, err);
     if (rc)
         return rc;
+    p.vague_percent = (int)o->vague;
     rc = net_open(shape, packer_vocab_size(&p), (int)o->threads,
                   (uint64_t)o->seed, &n, err);
     if (!rc && o->checkpoint && eb_fs_exists(o->checkpoint))
@@ -253,7 +255,8 @@ int main(int argc, char **argv)
                                .steps = 2000,
                                .seed = 1,
                                .threads = 2,
-                               .size = 3072};
+                               .size = 3072,
+                               .vague = 50};
     struct eb_opt opts[] = {
         {"corpus", 0, EB_OPT_STR, &o.corpus, "DIR", "corpus templates"},
         {"suite", 0, EB_OPT_STR, &o.suite, "DIR", "job with the prompts"},
@@ -268,6 +271,8 @@ int main(int argc, char **argv)
         {"threads", 't', EB_OPT_INT, &o.threads, "N", "threads"},
         {"size", 0, EB_OPT_INT, &o.size, "N",
          "tokenizer: vocabulary; sample: how many"},
+        {"vague", 0, EB_OPT_INT, &o.vague, "PERCENT",
+         "train: share of packs behind the short prompt"},
         {"help", 'h', EB_OPT_FLAG, &o.help, NULL, "this text"},
         {0}};
     struct eb_err err = {0};

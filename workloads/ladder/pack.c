@@ -118,7 +118,7 @@ int packer_next(struct packer *p, int held_out, struct rng *rng,
 {
     enum corpus_level level = pack_level(rng);
     enum corpus_lang lang = rng_below(rng, CORPUS_LANGS);
-    int vague = rng_percent(rng, 50);
+    int vague = rng_percent(rng, p->vague_percent);
     llama_token t[TEXT_TOKENS];
     char *prefix =
         eb_xasprintf("<|im_start|>system\n%s<|im_end|>\n<|im_start|>user\n",

@@ -13,6 +13,7 @@ struct packer {
     struct corpus corpus;
     char *system[CORPUS_LEVELS][2][CORPUS_LANGS]; /* [level][vague][lang] */
     struct corpus_sample sample;
+    int vague_percent; /* share of packs behind the vague prompt */
 };
 
 /* suite_dir holds prompt-<level>-<clear|vague>.<lang>.txt. */
