@@ -90,7 +90,11 @@ static void test_key(void **state)
     assert_true(items(0) > 0);
     cJSON_ArrayForEach(v, cJSON_GetObjectItem(recs[0], "items"))
     {
-        assert_string_equal(eb_json_get_str(v, "class", ""), "ok");
+        /* The fixture's dialog item is no conversation: not the model's
+         * fault, so it must not count as one. */
+        int dialog = !strcmp(eb_json_get_str(v, "level", ""), "talk");
+        assert_string_equal(eb_json_get_str(v, "class", ""),
+                            dialog ? "harness_error" : "ok");
     }
     assert_int_equal(eb_fs_list(dir, ".json", &names, &n, NULL), 0);
     assert_int_equal(n, 2);
