@@ -10,6 +10,7 @@ option(GGML_CUDA "llama.cpp with CUDA" OFF)
 option(GGML_METAL "llama.cpp with Metal" ${APPLE})
 option(GGML_VULKAN "llama.cpp with Vulkan" OFF)
 option(GGML_NATIVE "llama.cpp for this very processor" ON)
+option(GGML_BLAS "llama.cpp with OpenBLAS (training the ladder wants it)" OFF)
 
 set(llama_version 0.5.0)
 set(llama_commit de3ff815ea7d559ee917f063901b8986f038abc6)
@@ -27,6 +28,9 @@ set(llama_options -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF
   -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF
   -DGGML_CUDA=${GGML_CUDA} -DGGML_METAL=${GGML_METAL}
   -DGGML_VULKAN=${GGML_VULKAN} -DGGML_NATIVE=${GGML_NATIVE})
+if(GGML_BLAS)
+  list(APPEND llama_options -DGGML_BLAS=ON -DGGML_BLAS_VENDOR=OpenBLAS)
+endif()
 
 # A step of the set-up; its output goes to a log that the error names.
 function(llama_run what log)
