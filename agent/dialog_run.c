@@ -4,13 +4,8 @@
 
 #include "workloads/dialog.h"
 
-void eb_dialog_attach(struct eb_suite *s)
-{
-    s->dialog = &eb_dialog_ops;
-}
-
-/* One turn: 1 if the conversation goes on, 0 if it is over or *end is not
- * a reply to judge. */
+/* One turn: 1 if the conversation goes on, 0 if it is over or the
+ * reply is none to judge. */
 static int dialog_turn(struct eb_talk *t, struct eb_dialog *d,
                        const char *grammar, struct eb_reply *reply)
 {

@@ -6,10 +6,6 @@
 #include "workloads/grade.h"
 #include "workloads/suite.h"
 
-/* Sets s->dialog where this build can play dialogs; else those levels are
- * left out of a run. */
-void eb_dialog_attach(struct eb_suite *s);
-
 /* Plays the conversation of a case; eb_talk_item was called before. grammar
  * is that of the level, NULL where output is free. result gets the outcome,
  * output the whole conversation as the record shows it. Returns 0, or

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "agent/device.h"
-#include "agent/dialog_run.h"
 #include "agent/engine_fake.h"
 #include "agent/run_parts.h"
 #include "agent/speed.h"
@@ -21,6 +20,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "workloads/dialog.h"
 #include "workloads/nulls.h"
 
 /* Progress */
@@ -252,7 +252,7 @@ static int run_open(struct eb_run *r, struct eb_err *err)
     int rc = eb_suite_load(&r->suite, r->opts.suite, err), i;
 
     if (rc == 0)
-        eb_dialog_attach(&r->suite);
+        r->suite.dialog = &eb_dialog_ops;
     if (rc == 0)
         rc = eb_plan_make(&r->plan, &r->suite, &r->opts, &left_out, err);
     if (left_out.len > 0)

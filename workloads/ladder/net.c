@@ -239,8 +239,6 @@ int net_open(const struct net_shape *shape, int n_vocab, int n_threads,
     n->buffer = ggml_backend_alloc_ctx_tensors_from_buft(
         n->ctx_static, ggml_backend_cpu_buffer_type());
     net_init_params(n, seed);
-    n->host_mask = n->mask->data;
-    n->host_labels = n->labels->data;
     rc = net_build(n, err);
     if (rc) {
         net_close(n);
@@ -267,7 +265,7 @@ void net_close(struct net *n)
 static void net_set_mask(struct net *n, const struct net_pack *p)
 {
     for (int i = 0; i < NET_TOKENS; i++) {
-        float *row = n->host_mask + (size_t)i * NET_TOKENS;
+        float *row = (float *)n->mask->data + (size_t)i * NET_TOKENS;
         for (int k = 0; k < NET_TOKENS; k++) {
             int sees =
                 k == i || (k < i && p->group[i] >= 0 &&
@@ -295,16 +293,17 @@ int net_step(struct net *n, const struct net_pack *p, double lr, double *loss,
              struct eb_err *err)
 {
     int32_t *rows = n->rows->data;
+    float *labels = n->labels->data;
 
     memcpy(n->token->data, p->token, sizeof(p->token));
     memcpy(n->pos->data, p->pos, sizeof(p->pos));
     net_set_mask(n, p);
-    memset(n->host_labels, 0, ggml_nbytes(n->labels));
+    memset(labels, 0, ggml_nbytes(n->labels));
     /* Spare rows repeat earlier ones: the loss stays a mean over targets. */
     for (int i = 0; i < NET_ROWS; i++) {
         rows[i] = p->row[i % p->n_rows];
-        n->host_labels[(size_t)i * (size_t)n->n_vocab +
-                       (size_t)p->target[i % p->n_rows]] = 1.0f;
+        labels[(size_t)i * (size_t)n->n_vocab +
+               (size_t)p->target[i % p->n_rows]] = 1.0f;
     }
     net_set_adamw(n, lr);
     if (ggml_backend_sched_graph_compute(n->sched, n->graph) !=

@@ -46,7 +46,6 @@ void net_close(struct net *n);
  * is 0.05 on matrices. */
 int net_step(struct net *n, const struct net_pack *pack, double lr,
              double *loss, struct eb_err *err);
-/* Loss and share of right tokens without a step. */
 int64_t net_params(const struct net *n);
 int64_t net_steps(const struct net *n);
 /* Weights and optimiser state as a GGUF of F32 tensors. */

@@ -46,8 +46,6 @@ struct net {
     int n_params;
     struct ggml_tensor *token, *pos, *mask, *rows, *labels;
     struct ggml_tensor *adamw, *loss, *loss_grad;
-    float *host_mask;
-    float *host_labels;
 };
 
 #endif
