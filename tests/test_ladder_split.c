@@ -48,10 +48,11 @@ static int by_text(const void *a, const void *b)
 static char **training_texts(const struct corpus *c, int lang)
 {
     struct corpus_sample s = {0};
-    struct rng rng = {7};
+    struct eb_rng rng;
     struct eb_err err;
     char **v = eb_xcalloc(SAMPLES, sizeof(*v));
 
+    eb_rng_init(&rng, 7, "split", NULL);
     for (int i = 0; i < SAMPLES; i++) {
         assert_int_equal(
             corpus_sample(c, CORPUS_TRIAGE, lang, 0, &rng, &s, &err), 0);
@@ -113,7 +114,77 @@ static void test_no_item_in_corpus(void **state)
     corpus_free(&c);
 }
 
-/* The test above must be able to fail. */
+static void write_file(const char *dir, const char *name, const char *text)
+{
+    struct eb_err err;
+    char *path = eb_fs_join(dir, name);
+
+    assert_int_equal(eb_fs_write_durable(path, text, strlen(text), &err), 0);
+    free(path);
+}
+
+static void remove_files(const char *dir)
+{
+    char **names;
+    size_t n;
+    struct eb_err err;
+
+    assert_int_equal(eb_fs_list(dir, ".txt", &names, &n, &err), 0);
+    for (size_t i = 0; i < n; i++) {
+        char *path = eb_fs_join(dir, names[i]);
+        assert_int_equal(remove(path), 0);
+        free(path);
+    }
+    eb_fs_list_free(names, n);
+    assert_int_equal(remove(dir), 0);
+}
+
+/* Ten wordings; the tenth, and no other, is held out. */
+static void small_corpus(char *dir)
+{
+    static const char facts[] = "S: x\nP: p\nQ: q\nA: a\n";
+    struct eb_buf b = {0};
+
+    assert_non_null(mkdtemp(dir));
+    eb_buf_adds(&b, "[order_status tool=lookup_order]\n");
+    for (int i = 0; i < 9; i++)
+        eb_buf_adds(&b, "common\n");
+    eb_buf_adds(&b, "rare\n[out_of_scope]\n");
+    for (int i = 0; i < 9; i++)
+        eb_buf_adds(&b, "common\n");
+    eb_buf_adds(&b, "rare\n");
+    write_file(dir, "messages.en.txt", b.data);
+    write_file(dir, "messages.zh.txt", b.data);
+    write_file(dir, "facts.en.txt", facts);
+    write_file(dir, "facts.zh.txt", facts);
+    eb_buf_free(&b);
+}
+
+static void test_held_out_wordings(void **state)
+{
+    char dir[] = "/tmp/eb-split-XXXXXX";
+    struct corpus_sample s = {0};
+    struct corpus c;
+    struct eb_err err;
+    struct eb_rng rng;
+
+    (void)state;
+    small_corpus(dir);
+    eb_rng_init(&rng, 3, "held out", NULL);
+    assert_int_equal(corpus_load(dir, &c, &err), 0);
+    for (int i = 0; i < 400; i++) {
+        int held_out = i % 2;
+        assert_int_equal(corpus_sample(&c, CORPUS_TRIAGE, CORPUS_ZH, held_out,
+                                       &rng, &s, &err),
+                         0);
+        assert_string_equal(s.user.data, held_out ? "rare" : "common");
+    }
+    corpus_sample_free(&s);
+    corpus_free(&c);
+    remove_files(dir);
+}
+
+/* test_no_item_in_corpus must be able to fail. */
 static void test_bare_ignores_values(void **state)
 {
     char *a = bare("Where is LK123456, please?");
@@ -129,6 +200,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_item_in_corpus),
+        cmocka_unit_test(test_held_out_wordings),
         cmocka_unit_test(test_bare_ignores_values),
     };
 

@@ -60,6 +60,16 @@ uint64_t eb_rng_below(struct eb_rng *r, uint64_t n)
     return x % n;
 }
 
+int eb_rng_index(struct eb_rng *r, int n)
+{
+    return (int)eb_rng_below(r, (uint64_t)n);
+}
+
+int eb_rng_percent(struct eb_rng *r, int percent)
+{
+    return eb_rng_index(r, 100) < percent;
+}
+
 int64_t eb_rng_range(struct eb_rng *r, int64_t lo, int64_t hi)
 {
     return lo + (int64_t)eb_rng_below(r, (uint64_t)(hi - lo) + 1);

@@ -17,6 +17,10 @@ void eb_rng_init(struct eb_rng *r, uint64_t seed, const char *key1,
 uint64_t eb_rng_next(struct eb_rng *r);
 /* Uniform on 0 .. n - 1 without bias; n > 0. */
 uint64_t eb_rng_below(struct eb_rng *r, uint64_t n);
+/* The same for an index of an array; n > 0. */
+int eb_rng_index(struct eb_rng *r, int n);
+/* 1 in `percent` of 100 cases, else 0. */
+int eb_rng_percent(struct eb_rng *r, int percent);
 /* Uniform on lo .. hi, both included. */
 int64_t eb_rng_range(struct eb_rng *r, int64_t lo, int64_t hi);
 

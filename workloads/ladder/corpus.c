@@ -123,10 +123,10 @@ void corpus_sample_free(struct corpus_sample *s)
 
 /* A line of the wanted share; every tenth line belongs to evaluation. */
 static const char *corpus_line(const struct tmpl_lines *l, int held_out,
-                               struct rng *rng)
+                               struct eb_rng *rng)
 {
     for (int i = 0; i < 200; i++) {
-        int k = rng_below(rng, l->n);
+        int k = eb_rng_index(rng, l->n);
         if ((k % CORPUS_HELD_OUT == CORPUS_HELD_OUT - 1) == held_out)
             return l->v[k];
     }
@@ -138,14 +138,15 @@ struct corpus_message {
     const char *urgency;
     const char *topic; /* of the ticket when escalated by an added sentence */
     int escalate;
+    int forbidden; /* the account note forbids what is asked */
     struct tmpl_values val;
 };
 
-/* A section of the intent, in proportion to its number of lines. */
-static const struct tmpl_section *corpus_section(const struct tmpl_file *f,
-                                                 const char *name,
-                                                 const char *topic,
-                                                 struct rng *rng)
+/* A section of that name (and topic and tool, where given), in proportion to
+ * its number of lines. */
+static const struct tmpl_section *
+corpus_section(const struct tmpl_file *f, const char *name, const char *topic,
+               const char *tool, struct eb_rng *rng)
 {
     const struct tmpl_section *pick = NULL;
     int total = 0;
@@ -153,22 +154,22 @@ static const struct tmpl_section *corpus_section(const struct tmpl_file *f,
     for (int i = 0; i < f->n_sections; i++) {
         const struct tmpl_section *s = &f->sections[i];
         if (strcmp(s->name, name) || (topic && strcmp(s->topic, topic)) ||
-            !s->lines.n)
+            (tool && strcmp(s->tool, tool)) || !s->lines.n)
             continue;
         total += s->lines.n;
-        if (rng_below(rng, total) < s->lines.n)
+        if (eb_rng_index(rng, total) < s->lines.n)
             pick = s;
     }
     return pick;
 }
 
-static const char *corpus_intent(const struct tmpl_file *f, struct rng *rng)
+static const char *corpus_intent(const struct tmpl_file *f, struct eb_rng *rng)
 {
     const char *seen[64];
     int n = 0;
 
     /* out_of_scope is as broad as four intents. */
-    if (rng_percent(rng, 14))
+    if (eb_rng_percent(rng, 14))
         return "out_of_scope";
     for (int i = 0; i < f->n_sections && n < 64; i++) {
         int known = f->sections[i].name[0] == '+' ||
@@ -178,7 +179,7 @@ static const char *corpus_intent(const struct tmpl_file *f, struct rng *rng)
         if (!known)
             seen[n++] = f->sections[i].name;
     }
-    return seen[rng_below(rng, n)];
+    return seen[eb_rng_index(rng, n)];
 }
 
 static void corpus_join(struct eb_buf *out, int zh)
@@ -191,11 +192,11 @@ static void corpus_join(struct eb_buf *out, int zh)
 
 /* Appends an expansion of a special section such as "+closer". */
 static int corpus_extra(const struct tmpl_file *f, const char *name,
-                        const char *topic, int held_out, struct rng *rng,
+                        const char *topic, int held_out, struct eb_rng *rng,
                         struct corpus_message *m, struct eb_buf *out,
                         struct eb_err *err)
 {
-    const struct tmpl_section *s = corpus_section(f, name, topic, rng);
+    const struct tmpl_section *s = corpus_section(f, name, topic, NULL, rng);
 
     if (!s)
         return 0;
@@ -204,36 +205,36 @@ static int corpus_extra(const struct tmpl_file *f, const char *name,
                        out, err);
 }
 
-static int corpus_body(const struct tmpl_file *f, int held_out, struct rng *rng,
-                       struct corpus_message *m, struct eb_buf *out,
-                       struct eb_err *err)
+static int corpus_body(const struct tmpl_file *f, int held_out,
+                       struct eb_rng *rng, struct corpus_message *m,
+                       struct eb_buf *out, struct eb_err *err)
 {
     static const char *const topics[] = {"complaint", "complaint", "safety",
                                          "fraud"};
     const char *line = corpus_line(&m->section->lines, held_out, rng);
     int oos = !strcmp(m->section->name, "out_of_scope");
-    int escalated = !oos && !m->escalate && rng_percent(rng, 22);
-    int first = escalated && rng_percent(rng, 35);
+    int escalated = !oos && !m->escalate && eb_rng_percent(rng, 22);
+    int first = escalated && eb_rng_percent(rng, 35);
     int rc = 0;
 
     if (escalated) {
-        m->topic = topics[rng_below(rng, 4)];
+        m->topic = topics[eb_rng_index(rng, 4)];
         m->escalate = 1;
         if (strcmp(m->topic, "complaint"))
             m->urgency = "high";
     }
     if (first)
         rc = corpus_extra(f, "+escalate", m->topic, held_out, rng, m, out, err);
-    else if (!oos && !escalated && rng_percent(rng, 10))
+    else if (!oos && !escalated && eb_rng_percent(rng, 10))
         rc = corpus_extra(f, "+angry", NULL, held_out, rng, m, out, err);
     corpus_join(out, f->zh);
     if (!rc)
         rc = tmpl_expand(f, line, rng, &m->val, out, err);
     if (!rc && escalated && !first)
         rc = corpus_extra(f, "+escalate", m->topic, held_out, rng, m, out, err);
-    else if (!rc && !oos && !escalated && rng_percent(rng, 12))
+    else if (!rc && !oos && !escalated && eb_rng_percent(rng, 12))
         rc = corpus_extra(f, "+angry", NULL, held_out, rng, m, out, err);
-    if (!rc && !oos && rng_percent(rng, 8)) {
+    if (!rc && !oos && eb_rng_percent(rng, 8)) {
         rc = corpus_extra(f, "+urgent", NULL, held_out, rng, m, out, err);
         m->urgency = "high";
     }
@@ -241,9 +242,9 @@ static int corpus_body(const struct tmpl_file *f, int held_out, struct rng *rng,
 }
 
 /* Small slips of a hurried writer; order numbers and digits stay whole. */
-static void corpus_noise_en(struct eb_buf *b, struct rng *rng)
+static void corpus_noise_en(struct eb_buf *b, struct eb_rng *rng)
 {
-    int lower = rng_percent(rng, 20);
+    int lower = eb_rng_percent(rng, 20);
 
     for (size_t i = 0; lower && i < b->len; i++) {
         if (strncmp(b->data + i, "LK", 2))
@@ -251,15 +252,15 @@ static void corpus_noise_en(struct eb_buf *b, struct rng *rng)
         else
             i++;
     }
-    if (rng_percent(rng, 15) && b->len && strchr(".!", b->data[b->len - 1]))
+    if (eb_rng_percent(rng, 15) && b->len && strchr(".!", b->data[b->len - 1]))
         b->data[--b->len] = '\0';
-    int slips = rng_percent(rng, 25) ? 1 + rng_below(rng, 3) : 0;
+    int slips = eb_rng_percent(rng, 25) ? 1 + eb_rng_index(rng, 3) : 0;
     for (int k = 0; k < slips && b->len > 12; k++) {
-        size_t i = 1 + (size_t)rng_below(rng, (int)b->len - 2);
+        size_t i = 1 + (size_t)eb_rng_index(rng, (int)b->len - 2);
         if (!islower((unsigned char)b->data[i]) ||
             !islower((unsigned char)b->data[i - 1]))
             continue;
-        if (rng_percent(rng, 50)) {
+        if (eb_rng_percent(rng, 50)) {
             char t = b->data[i];
             b->data[i] = b->data[i - 1];
             b->data[i - 1] = t;
@@ -271,11 +272,11 @@ static void corpus_noise_en(struct eb_buf *b, struct rng *rng)
 }
 
 /* Chinese writers often leave out the closing mark or use a space. */
-static void corpus_noise_zh(struct eb_buf *b, struct rng *rng)
+static void corpus_noise_zh(struct eb_buf *b, struct eb_rng *rng)
 {
     static const char *const marks[] = {"。", "!", "！", "？"};
 
-    if (!rng_percent(rng, 35))
+    if (!eb_rng_percent(rng, 35))
         return;
     for (int i = 0; i < 4; i++) {
         size_t n = strlen(marks[i]);
@@ -288,23 +289,23 @@ static void corpus_noise_zh(struct eb_buf *b, struct rng *rng)
 }
 
 static int corpus_message(const struct tmpl_file *f, int held_out,
-                          struct rng *rng, struct corpus_message *m,
+                          struct eb_rng *rng, struct corpus_message *m,
                           struct eb_buf *out, struct eb_err *err)
 {
     int rc = 0;
 
     eb_buf_reset(out);
     *m = (struct corpus_message){
-        .section = corpus_section(f, corpus_intent(f, rng), NULL, rng)};
+        .section = corpus_section(f, corpus_intent(f, rng), NULL, NULL, rng)};
     if (!m->section)
         return eb_fail(err, EB_EPARSE, "%s: an intent has no lines", f->path);
     m->urgency = m->section->urgency;
     m->escalate = m->section->escalate;
-    if (rng_percent(rng, 25))
+    if (eb_rng_percent(rng, 25))
         rc = corpus_extra(f, "+opener", NULL, held_out, rng, m, out, err);
     if (!rc)
         rc = corpus_body(f, held_out, rng, m, out, err);
-    if (!rc && rng_percent(rng, 20))
+    if (!rc && eb_rng_percent(rng, 20))
         rc = corpus_extra(f, "+closer", NULL, held_out, rng, m, out, err);
     if (f->zh)
         corpus_noise_zh(out, rng);
@@ -346,7 +347,7 @@ static void corpus_act(const struct corpus_message *m, int zh,
         corpus_ticket(m->topic, order, out);
     } else if (!strncmp(tool, "ticket:", 7)) {
         corpus_ticket(tool + 7, order, out);
-    } else if (!order[0] || !strcmp(tool, "none")) {
+    } else if (!order[0] || m->forbidden || !strcmp(tool, "none")) {
         eb_buf_adds(out, "{\"tool\":\"none\",\"args\":{}}");
     } else if (!strncmp(tool, "refund:", 7)) {
         eb_buf_addf(out,
@@ -365,13 +366,38 @@ static void corpus_act(const struct corpus_message *m, int zh,
     }
 }
 
-static int corpus_range(struct rng *rng, int lo, int hi)
+/* Puts an account note before the message, as custsvc does. A note section
+ * names the tool that it forbids; `none` forbids nothing. */
+static int corpus_note(const struct tmpl_file *f, int held_out,
+                       struct eb_rng *rng, struct corpus_message *m,
+                       struct eb_buf *user, struct eb_err *err)
 {
-    return hi > lo ? lo + rng_below(rng, hi - lo + 1) : lo;
+    const char *forbids =
+        m->val.order[0] && eb_rng_percent(rng, 50) ? m->section->tool : "none";
+    const struct tmpl_section *s =
+        corpus_section(f, "+note", NULL, forbids, rng);
+    struct eb_buf out = {0};
+    int rc;
+
+    if (!s)
+        return 0;
+    m->forbidden = strcmp(s->tool, "none") != 0;
+    eb_buf_adds(&out, f->zh ? "账户备注：" : "Account note: ");
+    rc = tmpl_expand(f, corpus_line(&s->lines, held_out, rng), rng, &m->val,
+                     &out, err);
+    eb_buf_addf(&out, "\n\n%s%s", f->zh ? "来信：" : "Message: ", user->data);
+    eb_buf_free(user);
+    *user = out;
+    return rc;
+}
+
+static int corpus_range(struct eb_rng *rng, int lo, int hi)
+{
+    return hi > lo ? lo + eb_rng_index(rng, hi - lo + 1) : lo;
 }
 
 static int corpus_statement(const struct corpus *c, int lang,
-                            const struct corpus_fact *f, struct rng *rng,
+                            const struct corpus_fact *f, struct eb_rng *rng,
                             struct tmpl_values *val, struct eb_buf *out,
                             struct eb_err *err)
 {
@@ -379,8 +405,8 @@ static int corpus_statement(const struct corpus *c, int lang,
     val->b = corpus_range(rng, f->b_lo, f->b_hi);
     eb_buf_addf(out, "[%s] ", f->section);
     int rc = tmpl_expand(&c->fact_lists[lang],
-                         f->statements.v[rng_below(rng, f->statements.n)], rng,
-                         val, out, err);
+                         f->statements.v[eb_rng_index(rng, f->statements.n)],
+                         rng, val, out, err);
     eb_buf_addc(out, '\n');
     return rc;
 }
@@ -388,12 +414,12 @@ static int corpus_statement(const struct corpus *c, int lang,
 /* A passage of two or three facts; one in three questions is about a fact
  * that is not in it. */
 static int corpus_answer(const struct corpus *c, int lang, int held_out,
-                         struct rng *rng, struct corpus_sample *s,
+                         struct eb_rng *rng, struct corpus_sample *s,
                          struct eb_err *err)
 {
-    int n = 2 + rng_below(rng, 2);
+    int n = 2 + eb_rng_index(rng, 2);
     int pick[4];
-    int asked = rng_percent(rng, 33) ? n : rng_below(rng, n);
+    int asked = eb_rng_percent(rng, 33) ? n : eb_rng_index(rng, n);
     struct tmpl_values vals[4] = {0};
     struct eb_buf text = {0};
     int rc = 0;
@@ -401,7 +427,7 @@ static int corpus_answer(const struct corpus *c, int lang, int held_out,
     for (int i = 0; i <= n; i++) {
         int again = 1;
         while (again) {
-            pick[i] = rng_below(rng, c->n_facts[lang]);
+            pick[i] = eb_rng_index(rng, c->n_facts[lang]);
             again = 0;
             for (int k = 0; k < i; k++)
                 again |= pick[k] == pick[i];
@@ -419,21 +445,21 @@ static int corpus_answer(const struct corpus *c, int lang, int held_out,
                          &vals[asked], &s->user, err);
     if (!rc && asked < n)
         rc = tmpl_expand(&c->fact_lists[lang],
-                         f->answers.v[rng_below(rng, f->answers.n)], rng,
+                         f->answers.v[eb_rng_index(rng, f->answers.n)], rng,
                          &vals[asked], &text, err);
     if (asked < n)
         eb_buf_addf(&s->answer, "{\"answer\":\"%s\",\"source\":\"%s\"}",
                     text.data ? text.data : "", f->section);
     else
         eb_buf_addf(&s->answer, "{\"answer\":\"%s\",\"source\":null}",
-                    lang == CORPUS_ZH ? "政策里没有说明。"
+                    lang == CORPUS_ZH ? "店规没有写。"
                                       : "The policy does not say.");
     eb_buf_free(&text);
     return rc;
 }
 
 int corpus_sample(const struct corpus *c, enum corpus_level level,
-                  enum corpus_lang lang, int held_out, struct rng *rng,
+                  enum corpus_lang lang, int held_out, struct eb_rng *rng,
                   struct corpus_sample *s, struct eb_err *err)
 {
     struct corpus_message m;
@@ -445,9 +471,12 @@ int corpus_sample(const struct corpus *c, enum corpus_level level,
     rc = corpus_message(&c->messages[lang], held_out, rng, &m, &s->user, err);
     if (rc)
         return rc;
-    if (level == CORPUS_TRIAGE)
+    if (level == CORPUS_TRIAGE) {
         corpus_triage(&m, lang, &s->answer);
-    else
-        corpus_act(&m, lang == CORPUS_ZH, &s->answer);
-    return 0;
+        return 0;
+    }
+    if (eb_rng_percent(rng, 15))
+        rc = corpus_note(&c->messages[lang], held_out, rng, &m, &s->user, err);
+    corpus_act(&m, lang == CORPUS_ZH, &s->answer);
+    return rc;
 }

@@ -8,8 +8,8 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "workloads/ladder/rng.h"
 #include "workloads/ladder/template.h"
+#include "workloads/rng.h"
 
 enum corpus_level { CORPUS_TRIAGE, CORPUS_ACT, CORPUS_ANSWER, CORPUS_LEVELS };
 enum corpus_lang { CORPUS_EN, CORPUS_ZH, CORPUS_LANGS };
@@ -43,7 +43,7 @@ int corpus_load(const char *dir, struct corpus *c, struct eb_err *err);
 void corpus_free(struct corpus *c);
 /* Replaces the sample's texts by a new one. */
 int corpus_sample(const struct corpus *c, enum corpus_level level,
-                  enum corpus_lang lang, int held_out, struct rng *rng,
+                  enum corpus_lang lang, int held_out, struct eb_rng *rng,
                   struct corpus_sample *s, struct eb_err *err);
 void corpus_sample_free(struct corpus_sample *s);
 

@@ -2,6 +2,8 @@
  *
  *   tokenizer  learn the vocabulary from generated text
  *   train      train one rung, resumable; writes a model file
+ *   evaluate   exact answers of a model file on generated samples, those of
+ *              trained and of held-out wordings apart
  *   sample     print generated samples
  */
 #include <math.h>
@@ -18,6 +20,7 @@
 #include "llama.h"
 #include "workloads/ladder/bpe.h"
 #include "workloads/ladder/corpus.h"
+#include "workloads/ladder/evaluate.h"
 #include "workloads/ladder/net.h"
 #include "workloads/ladder/pack.h"
 
@@ -41,6 +44,7 @@ struct ladder_options {
     const char *corpus;
     const char *suite;
     const char *vocab;
+    const char *model;
     const char *out;
     const char *rung;
     const char *checkpoint;
@@ -90,11 +94,12 @@ static int ladder_text(const struct ladder_options *o, struct eb_buf *text,
 {
     struct corpus c;
     struct corpus_sample s = {0};
-    struct rng rng = {(uint64_t)o->seed};
+    struct eb_rng rng;
     char **names = NULL;
     size_t n = 0;
     int rc = corpus_load(o->corpus, &c, err);
 
+    eb_rng_init(&rng, (uint64_t)o->seed, "tokenizer", NULL);
     if (!rc)
         rc = eb_fs_list(o->suite, ".txt", &names, &n, err);
     for (size_t i = 0; i < n * 200 && !rc; i++) {
@@ -136,9 +141,10 @@ static int ladder_sample(const struct ladder_options *o, struct eb_err *err)
 {
     struct corpus c;
     struct corpus_sample s = {0};
-    struct rng rng = {(uint64_t)o->seed};
+    struct eb_rng rng;
     int rc = corpus_load(o->corpus, &c, err);
 
+    eb_rng_init(&rng, (uint64_t)o->seed, "sample", NULL);
     for (long long i = 0; i < o->size && !rc; i++) {
         rc = corpus_sample(&c, (int)(i % CORPUS_LEVELS),
                            (int)(i / 3 % CORPUS_LANGS), 0, &rng, &s, err);
@@ -181,7 +187,8 @@ static int ladder_loop(const struct ladder_options *o,
 
     while (net_steps(n) < o->steps && !rc) {
         int64_t step = net_steps(n);
-        struct rng rng = {(uint64_t)o->seed + 0x10001 * (uint64_t)step};
+        struct eb_rng rng;
+        eb_rng_init(&rng, (uint64_t)(o->seed + 0x10001 * step), "pack", NULL);
         rc = packer_next(p, 0, &rng, &pack, &samples, err);
         if (!rc)
             rc = net_step(n, &pack, ladder_lr(shape, step, o->steps), &loss,
@@ -240,11 +247,27 @@ static int ladder_train(const struct ladder_options *o, struct eb_err *err)
     return rc;
 }
 
+static int ladder_evaluate(const struct ladder_options *o, struct eb_err *err)
+{
+    struct evaluate_options e = {.model = o->model,
+                                 .corpus = o->corpus,
+                                 .suite = o->suite,
+                                 .samples = (int)o->size,
+                                 .threads = (int)o->threads,
+                                 .seed = (uint64_t)o->seed};
+
+    if (!o->model || o->size < 1)
+        return eb_fail(err, EB_EUSAGE,
+                       "evaluate wants --model FILE and --size of 1 or more");
+    return evaluate_model(&e, err);
+}
+
 static const struct {
     const char *name;
     int (*run)(const struct ladder_options *o, struct eb_err *err);
 } ladder_commands[] = {{"tokenizer", ladder_tokenizer},
                        {"train", ladder_train},
+                       {"evaluate", ladder_evaluate},
                        {"sample", ladder_sample}};
 
 int main(int argc, char **argv)
@@ -261,6 +284,7 @@ int main(int argc, char **argv)
         {"corpus", 0, EB_OPT_STR, &o.corpus, "DIR", "corpus templates"},
         {"suite", 0, EB_OPT_STR, &o.suite, "DIR", "job with the prompts"},
         {"vocab", 0, EB_OPT_STR, &o.vocab, "FILE", "vocabulary (GGUF)"},
+        {"model", 'm', EB_OPT_STR, &o.model, "FILE", "model to evaluate"},
         {"out", 'o', EB_OPT_STR, &o.out, "FILE", "model file to write"},
         {"rung", 'r', EB_OPT_STR, &o.rung, "NAME", "ladder-0.3m ... -12m"},
         {"checkpoint", 0, EB_OPT_STR, &o.checkpoint, "FILE",
@@ -270,7 +294,7 @@ int main(int argc, char **argv)
         {"seed", 0, EB_OPT_INT, &o.seed, "N", "seed of everything"},
         {"threads", 't', EB_OPT_INT, &o.threads, "N", "threads"},
         {"size", 0, EB_OPT_INT, &o.size, "N",
-         "tokenizer: vocabulary; sample: how many"},
+         "tokenizer: vocabulary; sample, evaluate: how many"},
         {"vague", 0, EB_OPT_INT, &o.vague, "PERCENT",
          "train: share of packs behind the short prompt"},
         {"help", 'h', EB_OPT_FLAG, &o.help, NULL, "this text"},
@@ -282,13 +306,14 @@ int main(int argc, char **argv)
     eb_log_setup("edgebench-ladder", EB_LOG_INFO);
     rc = eb_opt_parse(opts, argc, argv, &n_args, &err);
     if (!rc && (o.help || n_args != 1)) {
-        printf("usage: edgebench-ladder tokenizer|train|sample [options]\n");
+        printf("usage: edgebench-ladder tokenizer|train|evaluate|sample "
+               "[options]\n");
         eb_opt_help(opts, stdout);
         return o.help ? EB_EXIT_OK : EB_EXIT_USAGE;
     }
     if (!rc) {
         rc = eb_fail(&err, EB_EUSAGE, "unknown command %s", argv[argc - 1]);
-        for (size_t i = 0; i < 3; i++)
+        for (size_t i = 0; i < 4; i++)
             if (!strcmp(argv[argc - 1], ladder_commands[i].name))
                 rc = ladder_commands[i].run(&o, &err);
     }

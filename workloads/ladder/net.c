@@ -7,7 +7,7 @@
 #include "common/mem.h"
 #include "ggml-cpu.h"
 #include "workloads/ladder/net_parts.h"
-#include "workloads/ladder/rng.h"
+#include "workloads/rng.h"
 
 #define NET_GRAPH_NODES 16384
 #define NET_BETA1 0.9f
@@ -80,20 +80,21 @@ static void net_make_inputs(struct net *n)
 }
 
 /* Normal(0, sd) by the sum of twelve uniforms. */
-static float net_normal(struct rng *rng, double sd)
+static float net_normal(struct eb_rng *rng, double sd)
 {
     double s = -6;
 
     for (int i = 0; i < 12; i++)
-        s += (double)(rng_next(rng) >> 11) * 0x1p-53;
+        s += (double)(eb_rng_next(rng) >> 11) * 0x1p-53;
     return (float)(s * sd);
 }
 
 static void net_init_params(struct net *n, uint64_t seed)
 {
-    struct rng rng = {seed};
+    struct eb_rng rng;
     double depth = sqrt(2.0 * n->shape.n_layer);
 
+    eb_rng_init(&rng, seed, "weights", NULL);
     for (int i = 0; i < n->n_params; i++) {
         struct ggml_tensor *t = n->param[i];
         int64_t count = ggml_nelements(t);

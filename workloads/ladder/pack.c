@@ -9,7 +9,6 @@
 #include "llama.h"
 
 #define PROMPT_MAX_BYTES (64u << 10)
-#define TEXT_TOKENS 2048
 
 static int pack_prompt(const char *dir, const char *level, int vague,
                        const char *lang, char **out, struct eb_err *err)
@@ -63,32 +62,40 @@ int packer_vocab_size(const struct packer *p)
     return llama_vocab_n_tokens(llama_model_get_vocab(p->vocab));
 }
 
-static int pack_tokens(const struct packer *p, const char *text,
-                       llama_token *out)
+int packer_tokens(const struct packer *p, const char *text, llama_token *out)
 {
     return llama_tokenize(llama_model_get_vocab(p->vocab), text,
-                          (int)strlen(text), out, TEXT_TOKENS, true, true);
+                          (int)strlen(text), out, PACK_TEXT_TOKENS, true, true);
+}
+
+int packer_sample(const struct packer *p, const char *prefix, llama_token *t,
+                  int *n_prompt)
+{
+    char *prompt =
+        eb_xasprintf("%s%s<|im_end|>\n<|im_start|>assistant\n", prefix,
+                     p->sample.user.data ? p->sample.user.data : "");
+    char *whole = eb_xasprintf("%s%s<|im_end|>", prompt, p->sample.answer.data);
+    int n;
+
+    *n_prompt = packer_tokens(p, prompt, t);
+    n = packer_tokens(p, whole, t);
+    free(prompt);
+    free(whole);
+    return n;
 }
 
 /* Adds one sample behind the prefix; 0 if it does not fit. */
 static int pack_add(const struct packer *p, const char *prefix, int n_prefix,
                     struct net_pack *k)
 {
-    llama_token t[TEXT_TOKENS];
-    char *prompt =
-        eb_xasprintf("%s%s<|im_end|>\n<|im_start|>assistant\n", prefix,
-                     p->sample.user.data ? p->sample.user.data : "");
-    char *whole = eb_xasprintf("%s%s<|im_end|>", prompt, p->sample.answer.data);
-    int n_prompt = pack_tokens(p, prompt, t);
-    int n = pack_tokens(p, whole, t);
-    int fits = n_prompt > n_prefix && n > n_prompt &&
-               k->n_tokens + n - 1 - n_prefix <= NET_TOKENS &&
-               k->n_rows + n - n_prompt <= NET_ROWS &&
-               !memcmp(t, k->token, (size_t)n_prefix * sizeof(*t));
+    llama_token t[PACK_TEXT_TOKENS];
+    int n_prompt;
+    int n = packer_sample(p, prefix, t, &n_prompt);
 
-    free(prompt);
-    free(whole);
-    if (!fits)
+    if (n_prompt <= n_prefix || n <= n_prompt ||
+        k->n_tokens + n - 1 - n_prefix > NET_TOKENS ||
+        k->n_rows + n - n_prompt > NET_ROWS ||
+        memcmp(t, k->token, (size_t)n_prefix * sizeof(*t)))
         return 0;
     k->n_groups++;
     /* The last token only is a target, never an input. */
@@ -105,25 +112,30 @@ static int pack_add(const struct packer *p, const char *prefix, int n_prefix,
     return 1;
 }
 
-/* Triage and act carry the ladder; answer gets one pack in eight. */
-static enum corpus_level pack_level(struct rng *rng)
+char *packer_prefix(const struct packer *p, enum corpus_level level, int vague,
+                    enum corpus_lang lang)
 {
-    int r = rng_below(rng, 16);
+    return eb_xasprintf("<|im_start|>system\n%s<|im_end|>\n<|im_start|>user\n",
+                        p->system[level][vague][lang]);
+}
+
+/* Triage and act carry the ladder; answer gets one pack in eight. */
+static enum corpus_level pack_level(struct eb_rng *rng)
+{
+    int r = eb_rng_index(rng, 16);
 
     return r < 8 ? CORPUS_TRIAGE : r < 14 ? CORPUS_ACT : CORPUS_ANSWER;
 }
 
-int packer_next(struct packer *p, int held_out, struct rng *rng,
+int packer_next(struct packer *p, int held_out, struct eb_rng *rng,
                 struct net_pack *k, int *samples, struct eb_err *err)
 {
     enum corpus_level level = pack_level(rng);
-    enum corpus_lang lang = rng_below(rng, CORPUS_LANGS);
-    int vague = rng_percent(rng, p->vague_percent);
-    llama_token t[TEXT_TOKENS];
-    char *prefix =
-        eb_xasprintf("<|im_start|>system\n%s<|im_end|>\n<|im_start|>user\n",
-                     p->system[level][vague][lang]);
-    int n_prefix = pack_tokens(p, prefix, t);
+    enum corpus_lang lang = eb_rng_index(rng, CORPUS_LANGS);
+    int vague = eb_rng_percent(rng, p->vague_percent);
+    llama_token t[PACK_TEXT_TOKENS];
+    char *prefix = packer_prefix(p, level, vague, lang);
+    int n_prefix = packer_tokens(p, prefix, t);
     int rc = 0;
     int misses = 0;
 

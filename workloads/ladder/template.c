@@ -19,39 +19,145 @@ static const char *const names_zh[] = {
     "黄丽", "周杰敏", "吴晓雨", "徐亮", "孙悦", "马超", "朱婷",
     "胡军", "郭雪",   "林娜",   "何伟", "高翔", "罗佳"};
 static const char *const cities_en[] = {
-    "Bristol", "Leeds",  "Dublin",  "Austin",   "Portland", "Toronto",
-    "Cardiff", "Boston", "Seattle", "Brighton", "Denver",   "Galway",
-    "Oxford",  "Tampa",  "Norwich", "Reno"};
-static const char *const cities_zh[] = {"杭州市", "成都市", "南京市", "武汉市",
-                                        "青岛市", "厦门市", "苏州市", "长沙市",
-                                        "西安市", "大连市", "合肥市", "昆明市"};
+    "Bristol",  "Leeds",    "Dublin",   "Austin",   "Portland", "Toronto",
+    "Cardiff",  "Boston",   "Seattle",  "Brighton", "Denver",   "Galway",
+    "Oxford",   "Tampa",    "Norwich",  "Reno",     "Glasgow",  "Exeter",
+    "Madison",  "Halifax",  "Swansea",  "Albany",   "Limerick", "Tucson",
+    "Plymouth", "Dayton",   "Belfast",  "Ottawa",   "Derby",    "Spokane",
+    "Durham",   "Aberdeen", "Savannah", "Hull",     "Omaha",    "Bath"};
+static const char *const cities_zh[] = {
+    "杭州市", "成都市", "南京市",   "武汉市", "青岛市", "厦门市", "苏州市",
+    "长沙市", "西安市", "大连市",   "合肥市", "昆明市", "宁波市", "福州市",
+    "济南市", "郑州市", "无锡市",   "沈阳市", "南昌市", "贵阳市", "太原市",
+    "珠海市", "烟台市", "石家庄市", "佛山市", "温州市"};
 static const char *const streets_en[] = {
-    "Maple Street", "Station Road", "Harbour Lane", "King's Avenue",
-    "Birch Close",  "Mill Road",    "Orchard Way",  "Elm Drive",
-    "Queen Street", "Hillside Ave", "Canal Street", "Park Terrace"};
+    "Maple Street",    "Station Road",   "Harbour Lane",     "King's Avenue",
+    "Birch Close",     "Mill Road",      "Orchard Way",      "Elm Drive",
+    "Queen Street",    "Hillside Ave",   "Canal Street",     "Park Terrace",
+    "Chapel Row",      "Juniper Road",   "West End",         "Foundry Lane",
+    "Bridge Street",   "Rosewood Drive", "Granary Court",    "Fern Hill",
+    "Abbey Road",      "Quarry Lane",    "Sunset Boulevard", "Market Place",
+    "Victoria Street", "Heron Way",      "Meadow Close",     "Church Lane",
+    "Lake View",       "Tanner Street",  "Castle Road",      "North Parade",
+    "Willow Walk",     "Spring Gardens", "Cobbler's Yard",   "Linden Avenue"};
 static const char *const streets_zh[] = {
-    "文三路",   "建设路", "解放街",   "滨江大道", "人民路", "春熙路",
-    "中山北路", "湖滨路", "学府大街", "延安西路", "和平街", "长江路"};
-static const char *const products_en[] = {
-    "desk lamp",      "kettle",        "toaster",    "backpack",
-    "earphones",      "headphones",    "power bank", "floor lamp",
-    "coffee grinder", "phone charger", "speaker",    "smart plug",
-    "night light",    "laptop bag",    "travel mug", "blender",
-    "frying pan",     "tote bag",      "keyboard",   "rice cooker",
-    "webcam",         "string lights", "lunch box",  "air fryer"};
+    "文三路",   "建设路",   "解放街",   "滨江大道", "人民路",   "春熙路",
+    "中山北路", "湖滨路",   "学府大街", "延安西路", "和平街",   "长江路",
+    "新华路",   "体育西路", "青年大街", "花园路",   "胜利街",   "朝阳路",
+    "东湖路",   "北京西路", "金水大道", "桂花街",   "南京东路", "龙泉路",
+    "凤凰大道", "科技园路", "江汉路",   "五一大道", "府前街",   "竹园路"};
+static const char *const products_en[] = {"desk lamp",
+                                          "kettle",
+                                          "toaster",
+                                          "backpack",
+                                          "earphones",
+                                          "headphones",
+                                          "power bank",
+                                          "floor lamp",
+                                          "coffee grinder",
+                                          "phone charger",
+                                          "speaker",
+                                          "smart plug",
+                                          "night light",
+                                          "laptop bag",
+                                          "travel mug",
+                                          "blender",
+                                          "frying pan",
+                                          "tote bag",
+                                          "keyboard",
+                                          "rice cooker",
+                                          "webcam",
+                                          "string lights",
+                                          "lunch box",
+                                          "air fryer",
+                                          "reading lamp",
+                                          "bedside lamp",
+                                          "wall light",
+                                          "ceiling light",
+                                          "camping lantern",
+                                          "LED strip",
+                                          "salt lamp",
+                                          "pendant light",
+                                          "clip-on light",
+                                          "mouse",
+                                          "USB hub",
+                                          "alarm clock",
+                                          "electric toothbrush",
+                                          "hair dryer",
+                                          "humidifier",
+                                          "desk fan",
+                                          "heater",
+                                          "fitness band",
+                                          "smart watch",
+                                          "bluetooth speaker",
+                                          "earbuds",
+                                          "charging cable",
+                                          "extension lead",
+                                          "radio",
+                                          "bathroom scale",
+                                          "card reader",
+                                          "dash cam",
+                                          "headset",
+                                          "saucepan",
+                                          "wok",
+                                          "knife set",
+                                          "chopping board",
+                                          "cutting board",
+                                          "mixing bowl",
+                                          "whisk",
+                                          "hand mixer",
+                                          "food processor",
+                                          "espresso machine",
+                                          "french press",
+                                          "coffee maker",
+                                          "waffle iron",
+                                          "sandwich maker",
+                                          "juicer",
+                                          "soup maker",
+                                          "slow cooker",
+                                          "kitchen scale",
+                                          "water bottle",
+                                          "thermos",
+                                          "spice rack",
+                                          "baking tray",
+                                          "teapot",
+                                          "mug set",
+                                          "wine glasses",
+                                          "cutlery set",
+                                          "colander",
+                                          "peeler",
+                                          "suitcase",
+                                          "duffel bag",
+                                          "sling bag",
+                                          "crossbody bag",
+                                          "gym bag",
+                                          "messenger bag",
+                                          "toiletry bag",
+                                          "wallet",
+                                          "camera bag",
+                                          "laptop sleeve",
+                                          "picnic bag",
+                                          "handbag",
+                                          "rucksack",
+                                          "cabin bag"};
 static const char *const products_zh[] = {
-    "台灯",   "电热水壶", "烤面包机", "双肩包", "耳机",   "蓝牙耳机",
-    "充电宝", "落地灯",   "磨豆机",   "充电器", "音箱",   "智能插座",
-    "小夜灯", "电脑包",   "保温杯",   "破壁机", "平底锅", "帆布包",
-    "键盘",   "电饭煲",   "摄像头",   "灯串",   "饭盒",   "空气炸锅"};
+    "台灯",     "电热水壶", "烤面包机", "双肩包", "耳机",   "蓝牙耳机",
+    "充电宝",   "落地灯",   "磨豆机",   "充电器", "音箱",   "智能插座",
+    "小夜灯",   "电脑包",   "保温杯",   "破壁机", "平底锅", "帆布包",
+    "键盘",     "电饭煲",   "摄像头",   "灯串",   "饭盒",   "空气炸锅",
+    "床头灯",   "吸顶灯",   "露营灯",   "鼠标",   "加湿器", "吹风机",
+    "电动牙刷", "智能手表", "数据线",   "行李箱", "斜挎包", "炒锅",
+    "榨汁机",   "豆浆机",   "菜刀",     "砧板",   "养生壶", "咖啡机",
+    "收音机",   "体重秤",   "插线板",   "投影仪", "腰包",   "钱包",
+    "旅行包",   "玻璃杯",   "蒸锅",     "打蛋器", "厨房秤", "拓展坞"};
 static const char *const months_en[] = {
     "January", "February", "March",     "April",   "May",      "June",
     "July",    "August",   "September", "October", "November", "December"};
 
 #define PICK(rng, zh, table)                                                   \
-    ((zh) ? table##_zh[rng_below(                                              \
+    ((zh) ? table##_zh[eb_rng_index(                                           \
                 rng, (int)(sizeof(table##_zh) / sizeof(table##_zh[0])))]       \
-          : table##_en[rng_below(                                              \
+          : table##_en[eb_rng_index(                                           \
                 rng, (int)(sizeof(table##_en) / sizeof(table##_en[0])))])
 
 void tmpl_lines_add(struct tmpl_lines *l, const char *s, size_t len)
@@ -210,34 +316,34 @@ static int template_is(const char *name, size_t len, const char *want)
     return strlen(want) == len && memcmp(name, want, len) == 0;
 }
 
-static void template_date(int zh, struct rng *rng, struct eb_buf *out)
+static void template_date(int zh, struct eb_rng *rng, struct eb_buf *out)
 {
-    int month = rng_below(rng, 12);
-    int day = 1 + rng_below(rng, 28);
+    int month = eb_rng_index(rng, 12);
+    int day = 1 + eb_rng_index(rng, 28);
 
     if (zh)
         eb_buf_addf(out, "%d月%d日", month + 1, day);
-    else if (rng_percent(rng, 50))
+    else if (eb_rng_percent(rng, 50))
         eb_buf_addf(out, "%d %s", day, months_en[month]);
     else
         eb_buf_addf(out, "%s %d", months_en[month], day);
 }
 
-static void template_amount(int zh, struct rng *rng, struct eb_buf *out)
+static void template_amount(int zh, struct eb_rng *rng, struct eb_buf *out)
 {
-    int v = 12 + rng_below(rng, 389);
+    int v = 12 + eb_rng_index(rng, 389);
 
     if (zh)
-        eb_buf_addf(out, rng_percent(rng, 70) ? "%d元" : "%d块", v);
-    else if (rng_percent(rng, 50))
-        eb_buf_addf(out, "$%d.%02d", v, rng_below(rng, 100));
+        eb_buf_addf(out, eb_rng_percent(rng, 70) ? "%d元" : "%d块", v);
+    else if (eb_rng_percent(rng, 50))
+        eb_buf_addf(out, "$%d.%02d", v, eb_rng_index(rng, 100));
     else
-        eb_buf_addf(out, rng_percent(rng, 50) ? "$%d" : "%d dollars", v);
+        eb_buf_addf(out, eb_rng_percent(rng, 50) ? "$%d" : "%d dollars", v);
 }
 
-static void template_street(int zh, struct rng *rng, struct tmpl_values *val)
+static void template_street(int zh, struct eb_rng *rng, struct tmpl_values *val)
 {
-    int no = 1 + rng_below(rng, 240);
+    int no = 1 + eb_rng_index(rng, 240);
     const char *s = PICK(rng, zh, streets);
 
     if (zh)
@@ -247,16 +353,17 @@ static void template_street(int zh, struct rng *rng, struct tmpl_values *val)
 }
 
 /* Appends a value slot; 0 if name is none. */
-static int template_slot(int zh, const char *name, size_t len, struct rng *rng,
-                         struct tmpl_values *val, struct eb_buf *out)
+static int template_slot(int zh, const char *name, size_t len,
+                         struct eb_rng *rng, struct tmpl_values *val,
+                         struct eb_buf *out)
 {
     if (template_is(name, len, "order")) {
         if (!val->order[0])
             snprintf(val->order, sizeof(val->order), "LK%06d",
-                     rng_below(rng, 1000000));
+                     eb_rng_index(rng, 1000000));
         eb_buf_adds(out, val->order);
     } else if (template_is(name, len, "badorder")) {
-        eb_buf_addf(out, "%05d", rng_below(rng, 100000));
+        eb_buf_addf(out, "%05d", eb_rng_index(rng, 100000));
     } else if (template_is(name, len, "product")) {
         eb_buf_adds(out, PICK(rng, zh, products));
     } else if (template_is(name, len, "name")) {
@@ -274,7 +381,7 @@ static int template_slot(int zh, const char *name, size_t len, struct rng *rng,
     } else if (template_is(name, len, "date")) {
         template_date(zh, rng, out);
     } else if (template_is(name, len, "n")) {
-        eb_buf_addf(out, "%d", 2 + rng_below(rng, 8));
+        eb_buf_addf(out, "%d", 2 + eb_rng_index(rng, 8));
     } else if (template_is(name, len, "a")) {
         eb_buf_addf(out, "%d", val->a);
     } else if (template_is(name, len, "b")) {
@@ -287,7 +394,7 @@ static int template_slot(int zh, const char *name, size_t len, struct rng *rng,
 
 struct template_run {
     const struct tmpl_file *f;
-    struct rng *rng;
+    struct eb_rng *rng;
     struct tmpl_values *val;
     struct eb_buf *out;
     struct eb_err *err;
@@ -303,7 +410,7 @@ static int template_choice(struct template_run *r, const char *s,
     int rc;
 
     template_split(s, end, &alt, 0);
-    const char *pick = alt.v[rng_below(r->rng, alt.n)];
+    const char *pick = alt.v[eb_rng_index(r->rng, alt.n)];
     rc = template_run(r, pick, pick + strlen(pick));
     tmpl_lines_free(&alt);
     return rc;
@@ -319,7 +426,7 @@ static int template_name(struct template_run *r, const char *s, size_t len)
     if (!l)
         return eb_fail(r->err, EB_EPARSE, "%s: unknown <%.*s>", r->f->path,
                        (int)len, s);
-    const char *pick = l->alt.v[rng_below(r->rng, l->alt.n)];
+    const char *pick = l->alt.v[eb_rng_index(r->rng, l->alt.n)];
     return template_run(r, pick, pick + strlen(pick));
 }
 
@@ -358,7 +465,7 @@ static int template_run(struct template_run *r, const char *s, const char *end)
     return rc;
 }
 
-int tmpl_expand(const struct tmpl_file *f, const char *text, struct rng *rng,
+int tmpl_expand(const struct tmpl_file *f, const char *text, struct eb_rng *rng,
                 struct tmpl_values *val, struct eb_buf *out, struct eb_err *err)
 {
     struct template_run r = {f, rng, val, out, err, 0};

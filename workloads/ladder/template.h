@@ -6,7 +6,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
-#include "workloads/ladder/rng.h"
+#include "workloads/rng.h"
 
 struct tmpl_lines {
     char **v;
@@ -52,7 +52,7 @@ int tmpl_load(const char *path, int zh, struct tmpl_file *f,
 void tmpl_free(struct tmpl_file *f);
 /* Appends one random expansion of text to out. EB_EPARSE for unbalanced
  * braces or an unknown <name>. */
-int tmpl_expand(const struct tmpl_file *f, const char *text, struct rng *rng,
+int tmpl_expand(const struct tmpl_file *f, const char *text, struct eb_rng *rng,
                 struct tmpl_values *val, struct eb_buf *out,
                 struct eb_err *err);
 void tmpl_lines_add(struct tmpl_lines *l, const char *s, size_t len);
