@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "common/stats_compare.h"
 
 #define STATS_Z95 1.959963984540054 /* normal quantile 0.975 */
 
@@ -189,33 +190,33 @@ double eb_stats_mcnemar(int64_t b, int64_t c)
     return p < 1 ? p : 1;
 }
 
-/* Tango's score statistic for the difference d; falls in d. */
-static double stats_tango_t(double b, double c, double n, double d)
+double eb_stats_tango_score(int64_t b, int64_t c, int64_t n, double d)
 {
-    double qa = 2 * n, qb = -b - c + (2 * n - b + c) * d;
-    double qc = -c * d * (1 - d), root = qb * qb - 4 * qa * qc, q, var, num;
+    double db = (double)b, dc = (double)c, dn = (double)n;
+    double qa = 2 * dn, qb = -db - dc + (2 * dn - db + dc) * d;
+    double qc = -dc * d * (1 - d), root = qb * qb - 4 * qa * qc, q, var, num;
 
     q = (sqrt(root > 0 ? root : 0) - qb) / (2 * qa);
-    var = n * (2 * q + d * (1 - d));
-    num = b - c - n * d;
+    var = dn * (2 * q + d * (1 - d));
+    num = db - dc - dn * d;
     if (num == 0)
         return 0;
     return var > 0 ? num / sqrt(var) : copysign(INFINITY, num);
 }
 
-/* The d between lo and hi where the statistic crosses t. */
-static double stats_tango_solve(double b, double c, double n, double t,
-                                struct eb_interval in)
+double eb_stats_tango_solve(int64_t b, int64_t c, int64_t n, double t)
 {
-    double mid = in.lo;
+    /* At the difference seen the statistic is 0. */
+    double seen = (double)(b - c) / (double)n, mid = -1;
+    double lo = t > 0 ? -1 : seen, hi = t > 0 ? seen : 1;
     int i;
 
     for (i = 0; i < 100; i++) {
-        mid = (in.lo + in.hi) / 2;
-        if (stats_tango_t(b, c, n, mid) > t)
-            in.lo = mid;
+        mid = (lo + hi) / 2;
+        if (eb_stats_tango_score(b, c, n, mid) > t)
+            lo = mid;
         else
-            in.hi = mid;
+            hi = mid;
     }
     return mid;
 }
@@ -223,17 +224,13 @@ static double stats_tango_solve(double b, double c, double n, double t,
 struct eb_interval eb_stats_tango(int64_t b, int64_t c, int64_t n)
 {
     struct eb_interval ci = {-1, 1};
-    double db = (double)b, dc = (double)c, dn = (double)n, seen;
 
     if (n <= 0)
         return ci;
-    seen = (db - dc) / dn;
     if (c < n)
-        ci.lo = stats_tango_solve(db, dc, dn, STATS_Z95,
-                                  (struct eb_interval){-1, seen});
+        ci.lo = eb_stats_tango_solve(b, c, n, STATS_Z95);
     if (b < n)
-        ci.hi = stats_tango_solve(db, dc, dn, -STATS_Z95,
-                                  (struct eb_interval){seen, 1});
+        ci.hi = eb_stats_tango_solve(b, c, n, -STATS_Z95);
     return ci;
 }
 
@@ -290,14 +287,7 @@ double eb_stats_percentile(const double *x, size_t n, double p)
 
 size_t eb_stats_p95_upper_index(size_t n)
 {
-    size_t k;
-
-    /* The smallest k with P(Bin(n, 0.95) <= k - 1) >= 0.95. */
-    for (k = (size_t)(0.95 * (double)n) + 1; k <= n; k++) {
-        if (eb_stats_betai((double)k, (double)(n - k) + 1, 0.95) <= 0.05)
-            return k;
-    }
-    return 0;
+    return eb_stats_quantile_upper_index(n, 0.95, 0.05);
 }
 
 struct eb_interval eb_stats_mean_ci(const double *x, size_t n)

@@ -40,8 +40,8 @@ enum eb_verdict eb_stats_verdict(int64_t passes, int64_t n, double bar,
 /* How many more items would settle a NOT SHOWN verdict if the observed rate
  * stays: the smallest m > 0 with a decided verdict at round(rate * (n + m))
  * of n + m; -1 if not settled within max_more (rate on the bar). */
-int64_t eb_stats_more_items(int64_t passes, int64_t n, double bar,
-                            double alpha, int64_t max_more);
+int64_t eb_stats_more_items(int64_t passes, int64_t n, double bar, double alpha,
+                            int64_t max_more);
 
 /* Exact two-sided McNemar p-value for discordant counts b and c
  * (McNemar 1947, exact binomial form). */
@@ -50,6 +50,10 @@ double eb_stats_mcnemar(int64_t b, int64_t c);
 /* Tango 1998 score interval, two-sided 95 %, for the paired difference
  * (b - c) / n. */
 struct eb_interval eb_stats_tango(int64_t b, int64_t c, int64_t n);
+/* Its score statistic for the difference d (n > 0), which falls in d, and the
+ * d where it is t; b + c <= n, |b - c| < n. */
+double eb_stats_tango_score(int64_t b, int64_t c, int64_t n, double d);
+double eb_stats_tango_solve(int64_t b, int64_t c, int64_t n, double t);
 
 double eb_stats_mean(const double *x, size_t n);
 /* Sample standard deviation (n - 1); NAN for n < 2. */
