@@ -82,7 +82,7 @@ static void check_two(struct eb_check *k, const struct eb_level *l,
         what = "slots";
     if (what != NULL)
         eb_check_say(k, "%s: the two items differ in %s", a->pair_id, what);
-    if (what != NULL || l->kind == EB_KIND_DIALOG)
+    if (what != NULL || l->kind == EB_KIND_DIALOG || l->kind == EB_KIND_CALLS)
         return;
     for (i = 0; i < 2; i++)
         eb_case_fill(&c[i], k->suite, l, items[i], EB_PROMPT_CLEAR, 1, NULL);
@@ -97,9 +97,12 @@ static void check_two(struct eb_check *k, const struct eb_level *l,
 
 void eb_check_pairs(struct eb_check *k, const struct eb_level *l)
 {
-    const struct eb_item **v = eb_xcalloc(l->n_items + 1, sizeof(*v));
+    const struct eb_item **v;
     size_t i, j;
 
+    if (!l->paired)
+        return;
+    v = eb_xcalloc(l->n_items + 1, sizeof(*v));
     for (i = 0; i < l->n_items; i++)
         v[i] = &l->items[i];
     qsort(v, l->n_items, sizeof(*v), check_cmp_pair);

@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "workloads/calls.h"
 #include "workloads/schema.h"
 #include "workloads/text.h"
 
@@ -248,6 +249,17 @@ static void grade_toolcall(const struct eb_case *c, const cJSON *got, int more,
         grade_fields(tool->args, tool->n_args, c, gold_args, args, "args.", r);
 }
 
+static void grade_calls(const struct eb_case *c, const cJSON *got, int more,
+                        struct eb_result *r)
+{
+    if (more) {
+        grade_set(r, EB_OUT_WRONG, "more than one answer");
+        return;
+    }
+    eb_calls_grade(c->tools, c->gold, got, r);
+    grade_whole(r->detail);
+}
+
 static int grade_answerable(const struct eb_case *c)
 {
     return !eb_value_empty(cJSON_GetObjectItemCaseSensitive(c->gold, "source"));
@@ -301,6 +313,8 @@ void eb_grade_case(const struct eb_case *c, const char *output, int truncated,
         grade_json(c, got, result);
     else if (c->level->kind == EB_KIND_TOOLCALL)
         grade_toolcall(c, got, more, result);
+    else if (c->level->kind == EB_KIND_CALLS)
+        grade_calls(c, got, more, result);
     else
         grade_grounded(c, got, result);
     cJSON_Delete(got);

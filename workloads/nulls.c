@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "workloads/calls.h"
 #include "workloads/schema.h"
 #include "workloads/text.h"
 
@@ -101,6 +102,8 @@ static void nulls_nothing(const struct eb_case *c, struct eb_rng *rng,
         eb_buf_adds(out, "{\"tool\":\"none\",\"args\":{}}");
     else if (c->level->kind == EB_KIND_GROUNDED)
         eb_buf_adds(out, "{\"answer\":\"\",\"source\":null}");
+    else if (c->level->kind == EB_KIND_CALLS)
+        eb_buf_adds(out, "{\"calls\":[]}");
     else
         eb_buf_adds(out, "{}");
 }
@@ -251,11 +254,16 @@ static void nulls_grounded(const struct eb_case *c, const char *answer,
 static void nulls_majority(const struct eb_case *c, struct eb_rng *rng,
                            struct eb_buf *out)
 {
-    const cJSON *best = nulls_most_frequent(c);
+    const cJSON *best;
     const struct eb_tool *t;
     cJSON *call;
 
-    (void)rng;
+    /* No function is frequent where each item has its own. */
+    if (c->level->kind == EB_KIND_CALLS) {
+        eb_calls_guess(c, EB_CALLS_FIRST, rng, out);
+        return;
+    }
+    best = nulls_most_frequent(c);
     if (best == NULL)
         return;
     if (c->level->kind == EB_KIND_TOOLCALL) {
@@ -360,11 +368,12 @@ static void nulls_keyword(const struct eb_case *c, struct eb_rng *rng,
     const struct eb_level *l = c->level;
     const char *text =
         l->prompts[EB_PROMPT_CLEAR][eb_suite_lang(c->suite, c->item->lang)];
-    struct nulls_line best;
+    struct nulls_line best = {0};
     cJSON *v;
 
-    (void)rng;
-    if (l->kind == EB_KIND_GROUNDED) {
+    if (l->kind == EB_KIND_CALLS) {
+        eb_calls_guess(c, EB_CALLS_KEYWORD, rng, out);
+    } else if (l->kind == EB_KIND_GROUNDED) {
         best = nulls_best_line(c, nulls_passage(c), nulls_is_section);
         nulls_grounded(c, best.line != NULL ? best.line : "",
                        best.head != NULL ? cJSON_CreateString(best.head)
@@ -449,8 +458,13 @@ static void nulls_random(const struct eb_case *c, struct eb_rng *rng,
     const struct eb_level *l = c->level;
     const struct eb_field *fields = l->fields;
     size_t n = l->n_fields, i;
-    cJSON *v = cJSON_CreateObject(), *in = v;
+    cJSON *v, *in;
 
+    if (l->kind == EB_KIND_CALLS) {
+        eb_calls_guess(c, EB_CALLS_RANDOM, rng, out);
+        return;
+    }
+    in = v = cJSON_CreateObject();
     if (l->kind == EB_KIND_TOOLCALL) {
         const struct eb_tool *t = l->tools[eb_rng_below(rng, l->n_tools)];
 
@@ -532,6 +546,9 @@ void eb_null_key(const struct eb_case *c, struct eb_buf *out)
         cJSON_AddStringToObject(v, "answer",
                                 answer.len > 0 ? answer.data : "-");
         nulls_key_fields(c, &l->fields[1], 1, c->gold, "", v);
+    } else if (l->kind == EB_KIND_CALLS) {
+        cJSON_Delete(v);
+        v = eb_calls_key(c->tools, c->gold);
     }
     nulls_print(v, out);
     cJSON_Delete(v);

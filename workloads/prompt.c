@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "workloads/calls.h"
+
 static const char *prompt_part(const cJSON *parts, const char *name, size_t len)
 {
     const cJSON *v;
@@ -139,8 +141,20 @@ static void prompt_calls(const struct eb_level *level, struct eb_buf *out)
     }
 }
 
+void eb_prompt_case_grammar(const struct eb_case *c, struct eb_buf *out)
+{
+    if (c->level->kind == EB_KIND_CALLS)
+        eb_calls_grammar(c->tools, out);
+    else
+        eb_prompt_grammar(c->level, out);
+}
+
 void eb_prompt_grammar(const struct eb_level *level, struct eb_buf *out)
 {
+    if (level->kind == EB_KIND_CALLS) {
+        eb_calls_grammar(NULL, out);
+        return;
+    }
     eb_buf_adds(out, "root ::= ");
     switch (level->kind) {
     case EB_KIND_JSON:
@@ -155,6 +169,8 @@ void eb_prompt_grammar(const struct eb_level *level, struct eb_buf *out)
     case EB_KIND_TOOLCALL:
         prompt_calls(level, out);
         break;
+    case EB_KIND_CALLS:
+        return; /* above */
     }
     eb_buf_adds(out, "\nchar ::= [^\"\\\\\\x00-\\x1F\\x7F] | "
                      "\"\\\\\" [\"\\\\/bnt]\n");

@@ -20,9 +20,13 @@ void eb_prompt_user(const char *template, const cJSON *parts,
  *     root ::= "{\"intent\":" intent ",\"language\":" ... "}"
  *
  * json, grounded: the fields. toolcall: one call of one tool. dialog: one
- * call or {"say":"..."}. Whole numbers are bounded by their digits only,
+ * call or {"say":"..."}. calls: any calls, since each item has functions of
+ * its own, see below. Whole numbers are bounded by their digits only,
  * strings by max_chars; those may hold any but control characters. */
 void eb_prompt_grammar(const struct eb_level *level, struct eb_buf *out);
+
+/* The grammar of one item: for calls of its functions, else its level's. */
+void eb_prompt_case_grammar(const struct eb_case *c, struct eb_buf *out);
 
 #define EB_PROMPT_SAY_MAX 200 /* characters of a dialog's {"say":"..."} */
 

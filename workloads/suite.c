@@ -8,6 +8,7 @@
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "workloads/calls.h"
 #include "workloads/prompt.h"
 #include "workloads/slots.h"
 #include "workloads/suite_parts.h"
@@ -15,7 +16,7 @@
 const char *eb_kind_name(enum eb_kind kind)
 {
     static const char *const names[] = {"json", "toolcall", "grounded",
-                                        "dialog"};
+                                        "dialog", "calls"};
 
     return names[kind];
 }
@@ -360,14 +361,39 @@ void eb_suite_free(struct eb_suite *s)
 
 /* Cases */
 
+/* Functions come from elsewhere and hold any text: no slots, and their own
+ * part of the prompt. */
+static void case_tools(struct eb_case *c)
+{
+    struct eb_buf text = {0};
+
+    c->tools =
+        eb_calls_tools(cJSON_GetObjectItemCaseSensitive(c->filled, "tools"),
+                       c->level->functions);
+    eb_calls_show(c->tools, &text);
+    cJSON_AddStringToObject(
+        cJSON_GetObjectItemCaseSensitive(c->filled, "prompt"), "tools",
+        text.data);
+    eb_buf_free(&text);
+}
+
+static int case_slots(struct eb_case *c, uint64_t seed, struct eb_err *err)
+{
+    struct eb_slots slots;
+    int rc = eb_slots_draw(
+        &slots, cJSON_GetObjectItemCaseSensitive(c->item->json, "slots"),
+        c->item->lang, c->item->pair_id, seed, c->suite->today, err);
+
+    return rc != 0 ? rc : eb_slots_fill(c->filled, &slots, err);
+}
+
 int eb_case_fill(struct eb_case *c, const struct eb_suite *s,
                  const struct eb_level *level, const struct eb_item *item,
                  enum eb_prompt_kind prompt, uint64_t seed, struct eb_err *err)
 {
     const cJSON *parts;
-    struct eb_slots slots;
     struct eb_buf user = {0};
-    int lang = eb_suite_lang(s, item->lang), rc;
+    int lang = eb_suite_lang(s, item->lang), rc = 0;
 
     memset(c, 0, sizeof(*c));
     c->suite = s;
@@ -375,11 +401,10 @@ int eb_case_fill(struct eb_case *c, const struct eb_suite *s,
     c->item = item;
     c->system = level->prompts[prompt][lang];
     c->filled = cJSON_Duplicate(item->json, 1);
-    rc = eb_slots_draw(&slots,
-                       cJSON_GetObjectItemCaseSensitive(item->json, "slots"),
-                       item->lang, item->pair_id, seed, s->today, err);
-    if (rc == 0)
-        rc = eb_slots_fill(c->filled, &slots, err);
+    if (level->kind == EB_KIND_CALLS)
+        case_tools(c);
+    else
+        rc = case_slots(c, seed, err);
     if (rc != 0) {
         eb_case_free(c);
         return rc;
@@ -398,6 +423,7 @@ void eb_case_free(struct eb_case *c)
 {
     if (c == NULL)
         return;
+    cJSON_Delete(c->tools);
     cJSON_Delete(c->filled);
     free(c->user);
     memset(c, 0, sizeof(*c));

@@ -33,7 +33,8 @@ enum eb_kind {
     EB_KIND_JSON,
     EB_KIND_TOOLCALL,
     EB_KIND_GROUNDED,
-    EB_KIND_DIALOG
+    EB_KIND_DIALOG,
+    EB_KIND_CALLS
 };
 const char *eb_kind_name(enum eb_kind kind);
 
@@ -95,6 +96,8 @@ struct eb_level {
     size_t n_fields;
     const struct eb_tool **tools; /* toolcall, dialog; into suite.tools */
     size_t n_tools;
+    const cJSON *functions; /* calls: those that items name; NULL: none */
+    int paired;             /* 0: no item has one in another language */
     const char *user[EB_SUITE_LANGS_MAX]; /* NULL: message alone */
     char *prompts[EB_PROMPT_KINDS][EB_SUITE_LANGS_MAX];
     const cJSON *nulls; /* NULL for dialog */
@@ -158,6 +161,7 @@ struct eb_case {
     const cJSON *comparators; /* NULL: all exact */
     const cJSON *must;        /* NULL: none */
     const cJSON *must_not;
+    cJSON *tools; /* calls: the item's functions; refers to filled */
 };
 
 /* Equal arguments give equal cases, everywhere and on any day; the items of

@@ -6,6 +6,7 @@
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "workloads/calls.h"
 #include "workloads/schema.h"
 #include "workloads/slots.h"
 #include "workloads/suite_parts.h"
@@ -13,6 +14,9 @@
 #define ITEM_KEYS                                                              \
     "id pair_id lang cluster level capability stratum prompt slots gold "      \
     "comparators must must_not"
+#define CALLS_KEYS                                                             \
+    "id pair_id lang cluster level capability stratum prompt tools gold "      \
+    "must_not"
 
 static int item_names(const struct eb_suite *s, const struct eb_level *l,
                       struct eb_item *it, const struct eb_read *r)
@@ -252,6 +256,32 @@ static int item_filled(const struct eb_suite *s, const struct eb_level *l,
     return rc;
 }
 
+/* calls: the item's functions and a gold that can be said with them. */
+static int item_calls(const struct eb_level *l, const struct eb_item *it,
+                      const struct eb_read *r)
+{
+    const cJSON *prompt = cJSON_GetObjectItemCaseSensitive(it->json, "prompt");
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(it->json, "tools");
+    const cJSON *gold = NULL;
+    char why[EB_CALLS_WHY];
+    cJSON *tools;
+    int rc = eb_read_keys(r, it->json, "$", CALLS_KEYS);
+
+    if (rc == 0 && cJSON_HasObjectItem(prompt, "tools"))
+        rc = eb_read_fail(r, "$.prompt.tools", "made from $.tools");
+    if (rc == 0 && eb_calls_check_tools(list, l->functions, why) != 0)
+        rc = eb_read_fail(r, "$.tools", "%s", why);
+    if (rc == 0)
+        rc = eb_read_obj(r, it->json, "$", "gold", &gold);
+    if (rc != 0)
+        return rc;
+    tools = eb_calls_tools(list, l->functions);
+    if (eb_calls_check_gold(tools, gold, why) != 0)
+        rc = eb_read_fail(r, "$.gold", "%s", why);
+    cJSON_Delete(tools);
+    return rc;
+}
+
 static int item_check(const struct eb_suite *s, const struct eb_level *l,
                       struct eb_item *it, const struct eb_read *r)
 {
@@ -268,6 +298,11 @@ static int item_check(const struct eb_suite *s, const struct eb_level *l,
         rc = item_words(must, r, "$.must", 1);
     if (rc == 0)
         rc = item_words(not, r, "$.must_not", 0);
+    if (l->kind == EB_KIND_CALLS) {
+        if (rc == 0)
+            rc = item_prompt(s, l, it, r);
+        return rc == 0 ? item_calls(l, it, r) : rc;
+    }
     /* What else a conversation needs is the business of its own code. */
     if (rc == 0 && l->kind != EB_KIND_DIALOG)
         rc = eb_read_keys(r, it->json, "$", ITEM_KEYS);

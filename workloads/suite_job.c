@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/mem.h"
+#include "workloads/calls.h"
 #include "workloads/slots.h"
 #include "workloads/suite_parts.h"
 
@@ -264,22 +265,40 @@ static int job_grounded(const struct eb_level *l, const struct eb_read *r,
                          "nullable string");
 }
 
+static int job_functions(struct eb_level *l, const struct eb_read *r,
+                         const char *path)
+{
+    char why[EB_CALLS_WHY];
+
+    l->functions = cJSON_GetObjectItemCaseSensitive(l->json, "functions");
+    if (l->functions != NULL &&
+        eb_calls_check_tools(l->functions, NULL, why) != 0)
+        return eb_read_wrong(r, path, "functions", "%s", why);
+    return 0;
+}
+
 static int job_level_shape(struct eb_suite *s, struct eb_level *l,
                            const struct eb_read *r, const char *path)
 {
     static const char common[] =
         "name kind items capabilities bar why alpha constrain max_tokens "
-        "prompts user nulls";
+        "prompts user nulls paired";
     char keys[160], sub[EB_READ_PATH];
     int with_tools = l->kind == EB_KIND_TOOLCALL || l->kind == EB_KIND_DIALOG;
     const cJSON *obj;
     int rc;
 
     snprintf(keys, sizeof(keys), "%s %s", common,
-             with_tools ? "tools" : "fields");
+             l->kind == EB_KIND_CALLS ? "functions"
+             : with_tools             ? "tools"
+                                      : "fields");
     rc = eb_read_keys(r, l->json, path, keys);
+    if (rc == 0)
+        rc = job_optional_bool(r, l->json, path, "paired", 1, &l->paired);
     if (rc == 0 && with_tools)
         rc = job_level_tools(s, l, r, path);
+    else if (rc == 0 && l->kind == EB_KIND_CALLS)
+        rc = job_functions(l, r, path);
     else if (rc == 0)
         rc = job_fields(r, l->json, path, "fields", &l->fields, &l->n_fields);
     if (rc == 0 && l->kind == EB_KIND_GROUNDED)
@@ -294,7 +313,8 @@ static int job_level_shape(struct eb_suite *s, struct eb_level *l,
         if (rc == 0)
             rc = eb_read_obj(r, l->nulls, sub, "escalate", &obj);
     }
-    if (rc != 0 || cJSON_GetObjectItemCaseSensitive(l->json, "user") == NULL)
+    if (rc != 0 || (l->kind != EB_KIND_CALLS &&
+                    cJSON_GetObjectItemCaseSensitive(l->json, "user") == NULL))
         return rc;
     rc = eb_read_obj(r, l->json, path, "user", &obj);
     snprintf(sub, sizeof(sub), "%.80s.user", path);
@@ -314,14 +334,14 @@ static int job_level(struct eb_suite *s, struct eb_level *l,
         rc = eb_read_str(r, l->json, path, "kind", &kind);
     if (rc != 0)
         return rc;
-    for (k = EB_KIND_JSON; k <= EB_KIND_DIALOG; k++) {
+    for (k = EB_KIND_JSON; k <= EB_KIND_CALLS; k++) {
         if (strcmp(eb_kind_name((enum eb_kind)k), kind) == 0)
             break;
     }
-    if (k > EB_KIND_DIALOG)
+    if (k > EB_KIND_CALLS)
         return eb_read_wrong(r, path, "kind",
-                             "\"%.40s\" is not json, toolcall, grounded "
-                             "or dialog",
+                             "\"%.40s\" is not json, toolcall, grounded, "
+                             "dialog or calls",
                              kind);
     l->kind = (enum eb_kind)k;
     rc = eb_read_name(r, l->json, path, "items", &l->items_file);
