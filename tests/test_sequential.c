@@ -377,6 +377,44 @@ static void test_large(void **state)
     assert_true(e.log_pass == -INFINITY && e.log_fail == INFINITY);
 }
 
+/* The vectors of the suites' note 9; the error by exact sums over 200 items at
+ * a rate on the bar, watched at every item. */
+static void test_rate(void **state)
+{
+    const double bars[] = {.5, .7, .9};
+    double p[202], wrong;
+    int n, s, i;
+
+    (void)state;
+    near(exp(eb_sequential_rate(30, 30, .8).log_pass), 130.160, 5e-4);
+    near(exp(eb_sequential_rate(45, 47, .8).log_pass), 55.206, 5e-4);
+    near(exp(eb_sequential_rate(60, 65, .8).log_pass), 18.609, 5e-4);
+    near(exp(eb_sequential_rate(95, 100, .9).log_pass), 2.765, 5e-4);
+    near(eb_sequential_rate(0, 0, .8).log_pass, 0, 1e-12);
+    near(eb_sequential_rate(0, 0, .8).log_fail, 0, 1e-12);
+    /* Passes against one bar are failures against its mirror. */
+    near(eb_sequential_rate(12, 15, .6).log_pass,
+         eb_sequential_rate(3, 15, .4).log_fail, 1e-12);
+    assert_false(isnan(eb_sequential_rate(0, 10000, .7).log_pass));
+    assert_false(isnan(eb_sequential_rate(10000, 10000, .7).log_fail));
+    for (i = 0; i < 3; i++) {
+        memset(p, 0, sizeof(p));
+        p[0] = 1;
+        wrong = 0;
+        for (n = 1; n <= 200; n++) {
+            for (s = n; s >= 0; s--) {
+                p[s] = p[s] * (1 - bars[i]) + (s > 0 ? p[s - 1] * bars[i] : 0);
+                if (p[s] > 0 &&
+                    eb_sequential_rate(s, n, bars[i]).log_pass >= log(20)) {
+                    wrong += p[s];
+                    p[s] = 0;
+                }
+            }
+        }
+        assert_true(wrong > .01 && wrong <= .05);
+    }
+}
+
 static void test_cap(void **state)
 {
     (void)state;
@@ -575,6 +613,7 @@ int main(void)
         cmocka_unit_test(test_corrected),
         cmocka_unit_test(test_edges),
         cmocka_unit_test(test_large),
+        cmocka_unit_test(test_rate),
         cmocka_unit_test(test_cap),
         cmocka_unit_test(test_paired_formula),
         cmocka_unit_test(test_paired_error_iid),
