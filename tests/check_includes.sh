@@ -13,7 +13,7 @@ forbid() { # folder pattern
 }
 fence() { # header pattern, allowed files pattern
     local hits
-    hits=$(grep -lE "#include [<\"]$1" {common,workloads,workloads/ladder,agent,collector,reports}/*.[ch] |
+    hits=$(grep -lE "#include [<\"]$1" {common,workloads,workloads/import,workloads/ladder,agent,collector,reports}/*.[ch] |
         grep -vE "$2" || true)
     if [ -n "$hits" ]; then
         echo "$1 is included by $hits" >&2
@@ -22,12 +22,13 @@ fence() { # header pattern, allowed files pattern
 }
 forbid common 'workloads|agent|collector|reports'
 forbid workloads 'agent|collector|reports'
+forbid workloads/import 'agent|collector|reports'
 forbid workloads/ladder 'agent|collector|reports'
 forbid reports 'workloads|agent|collector'
 forbid collector 'workloads|agent'
 forbid agent 'collector'
 fence 'llama\.h' 'agent/engine_llama|workloads/ladder/'
-fence 'curl/curl\.h' 'agent/(upload|engine_openai)\.c'
+fence 'curl/curl\.h' 'agent/(upload\.c|engine_openai)'
 fence 'hwloc\.h' 'agent/device.*\.c'
 fence 'sqlite3\.h' 'collector/store_sqlite\.c'
 fence 'microhttpd\.h' 'collector/server\.c'

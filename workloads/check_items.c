@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "workloads/check_parts.h"
+#include "workloads/check_text.h"
 #include "workloads/schema.h"
 #include "workloads/text.h"
 
@@ -36,7 +37,9 @@ static const char *check_fields_differ(const struct eb_field *f, size_t n,
 
         if (!f[i].paired || (eb_value_empty(x) && eb_value_empty(y)))
             continue;
-        if (!cJSON_Compare(x, y, 1))
+        if (f[i].type == EB_FIELD_SET
+                ? !eb_value_match(&f[i], EB_CMP_EXACT, x, y)
+                : !cJSON_Compare(x, y, 1))
             return f[i].name;
     }
     return NULL;
@@ -119,90 +122,33 @@ void eb_check_pairs(struct eb_check *k, const struct eb_level *l)
 
 /* Repeats */
 
-struct check_text {
-    const struct eb_item *item;
-    char *message; /* normalised, slots taken out */
-    char *rest;    /* the other parts of the prompt, likewise */
-    uint64_t *tokens;
-    size_t n_tokens;
-};
-
-/* Slots are the same words in many items and different ones at run time. */
-static void check_add_bare(struct eb_buf *out, const char *s)
+static void check_compare(struct eb_check *k, const struct eb_item *a,
+                          const struct eb_check_text *x,
+                          const struct eb_item *b,
+                          const struct eb_check_text *y)
 {
-    const char *hit, *end;
+    double same = eb_check_text_same(x, y);
 
-    while ((hit = strstr(s, "${")) != NULL &&
-           (end = strchr(hit, '}')) != NULL) {
-        eb_buf_add(out, s, (size_t)(hit - s));
-        eb_buf_addc(out, ' ');
-        s = end + 1;
-    }
-    eb_buf_adds(out, s);
-}
-
-static void check_text_init(struct check_text *t, const struct eb_item *item)
-{
-    struct eb_buf message = {0}, rest = {0};
-    const cJSON *v;
-
-    t->item = item;
-    cJSON_ArrayForEach(v, check_get(item, "prompt"))
-    {
-        if (!cJSON_IsString(v))
-            continue;
-        if (strcmp(v->string, "message") == 0)
-            check_add_bare(&message, v->valuestring);
-        else
-            check_add_bare(&rest, v->valuestring);
-    }
-    t->message = eb_text_normed(message.data != NULL ? message.data : "");
-    t->rest = eb_text_normed(rest.data != NULL ? rest.data : "");
-    t->tokens = eb_text_tokens(t->message, &t->n_tokens);
-    eb_buf_free(&message);
-    eb_buf_free(&rest);
-}
-
-static void check_text_free(struct check_text *t)
-{
-    free(t->message);
-    free(t->rest);
-    free(t->tokens);
-}
-
-static void check_compare(struct eb_check *k, const struct check_text *a,
-                          const struct check_text *b)
-{
-    double overlap;
-
-    /* The same question on another passage or note is a fair item. */
-    if (strcmp(a->item->lang, b->item->lang) != 0 ||
-        strcmp(a->rest, b->rest) != 0 || a->message[0] == '\0')
-        return;
-    if (strcmp(a->message, b->message) == 0) {
-        eb_check_say(k, "%s and %s have the same text", a->item->id,
-                     b->item->id);
-        return;
-    }
-    overlap = eb_text_overlap(a->tokens, a->n_tokens, b->tokens, b->n_tokens);
-    if (overlap >= EB_CHECK_OVERLAP)
-        eb_check_say(k, "%s and %s share %.0f %% of their words", a->item->id,
-                     b->item->id, 100 * overlap);
+    if (same > 1)
+        eb_check_say(k, "%s and %s have the same text", a->id, b->id);
+    else if (same >= EB_CHECK_OVERLAP)
+        eb_check_say(k, "%s and %s share %.0f %% of their words", a->id, b->id,
+                     100 * same);
 }
 
 void eb_check_duplicates(struct eb_check *k, const struct eb_level *l)
 {
-    struct check_text *v = eb_xcalloc(l->n_items + 1, sizeof(*v));
+    struct eb_check_text *v = eb_xcalloc(l->n_items + 1, sizeof(*v));
     size_t i, j;
 
     for (i = 0; i < l->n_items; i++)
-        check_text_init(&v[i], &l->items[i]);
+        eb_check_text_init(&v[i], l->items[i].json);
     for (i = 0; i < l->n_items; i++) {
         for (j = i + 1; j < l->n_items; j++)
-            check_compare(k, &v[i], &v[j]);
+            check_compare(k, &l->items[i], &v[i], &l->items[j], &v[j]);
     }
     for (i = 0; i < l->n_items; i++)
-        check_text_free(&v[i]);
+        eb_check_text_free(&v[i]);
     free(v);
 }
 
@@ -216,15 +162,15 @@ void eb_check_prompts(struct eb_check *k, const struct eb_level *l)
             char *prompt = eb_text_normed(l->prompts[kind][lang]);
 
             for (i = 0; i < l->n_items; i++) {
-                struct check_text t;
+                struct eb_check_text t;
 
-                check_text_init(&t, &l->items[i]);
+                eb_check_text_init(&t, l->items[i].json);
                 /* A word or two may well stand in a definition. */
                 if (t.n_tokens > 4 && strstr(prompt, t.message) != NULL)
                     eb_check_say(
                         k, "%s stands in the %s prompt", l->items[i].id,
                         eb_prompt_kind_name((enum eb_prompt_kind)kind));
-                check_text_free(&t);
+                eb_check_text_free(&t);
             }
             free(prompt);
         }
@@ -233,11 +179,25 @@ void eb_check_prompts(struct eb_check *k, const struct eb_level *l)
 
 /* Balance */
 
+static int check_holds(const cJSON *set, const char *value)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, set)
+    {
+        if (cJSON_IsString(v) && strcmp(v->valuestring, value) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 /* Items of one language whose gold has the value (a string, true or NULL for
- * empty) in a field; lists of accepted values count by their first. */
+ * empty) in a field or in the set there; lists of accepted values count by
+ * their first. */
 static size_t check_count(const struct eb_level *l, const char *lang,
                           const char *field, const char *value, size_t *n)
 {
+    const struct eb_field *f = eb_field_find(l->fields, l->n_fields, field);
     size_t i, count = 0;
 
     *n = 0;
@@ -248,6 +208,10 @@ static size_t check_count(const struct eb_level *l, const char *lang,
             continue;
         (*n)++;
         v = cJSON_GetObjectItemCaseSensitive(v, field);
+        if (f != NULL && f->type == EB_FIELD_SET) {
+            count += (size_t)check_holds(v, value);
+            continue;
+        }
         if (cJSON_IsArray(v))
             v = cJSON_GetArrayItem(v, 0);
         if (value == NULL)

@@ -69,6 +69,8 @@ static cJSON *nulls_value(const struct eb_field *f, const char *text)
         cJSON_Delete(v);
         snprintf(number, sizeof(number), "%.40s%0*d", f->prefix, f->digits, 0);
         return cJSON_CreateString(number);
+    case EB_FIELD_SET:
+        return cJSON_CreateArray();
     }
     return cJSON_CreateNull();
 }
@@ -295,12 +297,16 @@ static double nulls_score(const char *line, const uint64_t *words, size_t n)
     return score;
 }
 
+/* Labels of public data have capitals, hyphens and question marks. */
+#define NULLS_HEAD                                                             \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789-?"
+
 /* First token of a line after an optional '[': a label, tool or section. */
 static char *nulls_head(const char *line)
 {
     const char *p = line + (*line == '[');
 
-    return eb_xstrndup(p, strspn(p, "abcdefghijklmnopqrstuvwxyz_0123456789"));
+    return eb_xstrndup(p, strspn(p, NULLS_HEAD));
 }
 
 static struct nulls_line
@@ -342,7 +348,7 @@ static int nulls_is_label(const struct eb_case *c, const char *head)
     const struct eb_field *f = &c->level->fields[0];
     size_t i;
 
-    for (i = 0; f->type == EB_FIELD_ENUM && i < f->n_values; i++) {
+    for (i = 0; i < f->n_values; i++) {
         if (strcmp(f->values[i], head) == 0)
             return 1;
     }
@@ -358,6 +364,12 @@ static int nulls_is_section(const struct eb_case *c, const char *head)
 {
     (void)c;
     return *head != '\0';
+}
+
+static cJSON *nulls_label(const struct eb_field *f, const char *label)
+{
+    return f->type == EB_FIELD_SET ? cJSON_CreateStringArray(&label, 1)
+                                   : cJSON_CreateString(label);
 }
 
 /* The definition in the clear prompt that shares most words with the
@@ -394,7 +406,7 @@ static void nulls_keyword(const struct eb_case *c, struct eb_rng *rng,
         v = cJSON_Duplicate(most, 1);
         if (v != NULL && best.head != NULL)
             cJSON_ReplaceItemInObjectCaseSensitive(
-                v, l->fields[0].name, cJSON_CreateString(best.head));
+                v, l->fields[0].name, nulls_label(&l->fields[0], best.head));
         nulls_print(v, out);
         cJSON_Delete(v);
     }
@@ -448,6 +460,9 @@ static cJSON *nulls_random_value(const struct eb_field *f, struct eb_rng *rng)
             text[i] = (char)(' ' + eb_rng_below(rng, 95));
         text[n] = '\0';
         return cJSON_CreateString(text);
+    case EB_FIELD_SET:
+        return cJSON_CreateStringArray(
+            &f->values[eb_rng_below(rng, f->n_values)], 1);
     }
     return cJSON_CreateNull();
 }

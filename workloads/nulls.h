@@ -11,7 +11,7 @@
 struct eb_null {
     const char *name;
     const char *what; /* one line for people */
-    /* Appends the output for a case of kind json, toolcall or grounded. */
+    /* Appends the output for a case of any kind but dialog. */
     void (*answer)(const struct eb_case *c, struct eb_rng *rng,
                    struct eb_buf *out);
 };

@@ -71,19 +71,35 @@ static void prompt_number(const struct eb_field *f, struct eb_buf *out)
                 f->min < 0 ? "\"-\"? " : "", digits - 1);
 }
 
-/* The alternatives of one value, in parentheses. */
-static void prompt_value(const struct eb_field *f, struct eb_buf *out)
+static void prompt_values(const struct eb_field *f, struct eb_buf *out)
 {
     size_t i;
 
+    for (i = 0; i < f->n_values; i++) {
+        if (i > 0)
+            eb_buf_adds(out, " | ");
+        prompt_quoted(out, f->values[i]);
+    }
+}
+
+/* A repeat without a bound: a bound would copy the values that many times,
+ * and max_tokens is one. That no value comes twice is left to the model. */
+static void prompt_set(const struct eb_field *f, struct eb_buf *out)
+{
+    eb_buf_adds(out, "\"[\" ((");
+    prompt_values(f, out);
+    eb_buf_adds(out, ") (\",\" (");
+    prompt_values(f, out);
+    eb_buf_adds(out, "))*)? \"]\"");
+}
+
+/* The alternatives of one value, in parentheses. */
+static void prompt_value(const struct eb_field *f, struct eb_buf *out)
+{
     eb_buf_addc(out, '(');
     switch (f->type) {
     case EB_FIELD_ENUM:
-        for (i = 0; i < f->n_values; i++) {
-            if (i > 0)
-                eb_buf_adds(out, " | ");
-            prompt_quoted(out, f->values[i]);
-        }
+        prompt_values(f, out);
         break;
     case EB_FIELD_BOOL:
         eb_buf_adds(out, "\"true\" | \"false\"");
@@ -96,6 +112,9 @@ static void prompt_value(const struct eb_field *f, struct eb_buf *out)
         break;
     case EB_FIELD_ID:
         eb_buf_addf(out, "\"\\\"%s\" [0-9]{%d} \"\\\"\"", f->prefix, f->digits);
+        break;
+    case EB_FIELD_SET:
+        prompt_set(f, out);
         break;
     }
     if (f->nullable)

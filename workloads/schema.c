@@ -69,6 +69,60 @@ static int schema_string(const struct eb_field *f, const char *s,
     return -1;
 }
 
+static int schema_in_set(const cJSON *set, const char *value)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, set)
+    {
+        if (cJSON_IsString(v) && strcmp(v->valuestring, value) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Each member one of the values, none twice. */
+static int schema_set(const struct eb_field *f, const cJSON *v,
+                      char why[EB_WHY_LEN])
+{
+    const cJSON *one;
+    size_t i;
+
+    if (!cJSON_IsArray(v))
+        return schema_why(why, "%s", "not an array");
+    cJSON_ArrayForEach(one, v)
+    {
+        if (!cJSON_IsString(one))
+            return schema_why(why, "%s", "holds something not a string");
+        for (i = 0; i < f->n_values; i++) {
+            if (strcmp(f->values[i], one->valuestring) == 0)
+                break;
+        }
+        if (i == f->n_values)
+            return schema_why(why, "\"%.60s\" is not one of its values",
+                              one->valuestring);
+        if (schema_in_set(one->next, one->valuestring))
+            return schema_why(why, "\"%.60s\" stands twice", one->valuestring);
+    }
+    return 0;
+}
+
+/* Of two arrays without repeats. */
+static int schema_set_equal(const cJSON *a, const cJSON *b)
+{
+    const cJSON *v;
+
+    if (!cJSON_IsArray(a) || !cJSON_IsArray(b) ||
+        cJSON_GetArraySize(a) != cJSON_GetArraySize(b))
+        return 0;
+    cJSON_ArrayForEach(v, a)
+    {
+        if (!cJSON_IsString(v) || !schema_in_set(b, v->valuestring))
+            return 0;
+    }
+    return 1;
+}
+
 int eb_field_check(const struct eb_field *f, const cJSON *v,
                    char why[EB_WHY_LEN])
 {
@@ -85,6 +139,8 @@ int eb_field_check(const struct eb_field *f, const cJSON *v,
         if (v->valuedouble < (double)f->min || v->valuedouble > (double)f->max)
             return schema_why(why, "%s", "out of range");
         return 0;
+    case EB_FIELD_SET:
+        return schema_set(f, v, why);
     default:
         if (!cJSON_IsString(v))
             return schema_why(why, "%s", "not a string");
@@ -140,6 +196,8 @@ int eb_value_match(const struct eb_field *f, enum eb_comparator cmp,
         return eb_value_empty(gold) && eb_value_empty(v);
     if (gold == NULL || v == NULL)
         return gold == v;
+    if (f->type == EB_FIELD_SET)
+        return schema_set_equal(gold, v);
     if (cmp == EB_CMP_NUMBER)
         return schema_number(gold, &a) && schema_number(v, &b) &&
                fabs(a - b) <= 1e-9 * fmax(1, fabs(a));

@@ -47,14 +47,15 @@ enum eb_field_type {
     EB_FIELD_BOOL,
     EB_FIELD_INT,
     EB_FIELD_STRING,
-    EB_FIELD_ID
+    EB_FIELD_ID,
+    EB_FIELD_SET /* an array of distinct values in any order */
 };
 
 /* A key of an answer or an argument of a tool. */
 struct eb_field {
     const char *name;
     enum eb_field_type type;
-    const char **values; /* enum */
+    const char **values; /* enum, set */
     size_t n_values;
     int64_t min, max;   /* int */
     int max_chars;      /* string: code points */

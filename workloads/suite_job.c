@@ -9,7 +9,8 @@
 #include "workloads/slots.h"
 #include "workloads/suite_parts.h"
 
-static const char *const job_types[] = {"enum", "bool", "int", "string", "id"};
+static const char *const job_types[] = {"enum",   "bool", "int",
+                                        "string", "id",   "set"};
 /* What a field of each type has besides name, type, nullable, paired. */
 static const char *const job_type_keys[] = {
     "name type nullable paired values",
@@ -17,6 +18,7 @@ static const char *const job_type_keys[] = {
     "name type nullable paired min max",
     "name type nullable paired max_chars",
     "name type nullable paired prefix digits",
+    "name type nullable paired values",
 };
 
 static int job_index(const char *const *names, size_t n, const char *name)
@@ -48,6 +50,7 @@ static int job_field_type(const struct eb_read *r, const cJSON *v,
 
     switch (f->type) {
     case EB_FIELD_ENUM:
+    case EB_FIELD_SET:
         return eb_read_strs(r, v, path, "values", &f->values, &f->n_values);
     case EB_FIELD_BOOL:
         return 0;

@@ -260,18 +260,32 @@ void eb_import_add_item(struct eb_import_suite *s, const char *level,
     l->items[l->n++] = it;
 }
 
-size_t eb_import_count(struct eb_import_suite *s, const char *level,
-                       const char *stratum)
+int eb_import_level_has(const struct import_level *l, const char *field,
+                        const char *label)
 {
-    struct import_level *l = import_level(s, level);
-    size_t i, count = 0;
+    const cJSON *v, *one;
+    size_t i;
 
-    for (i = 0; l != NULL && i < l->n; i++) {
-        const char *own = eb_json_get_str(l->items[i].json, "stratum", "");
-
-        count += stratum == NULL || strcmp(own, stratum) == 0;
+    for (i = 0; i < l->n; i++) {
+        v = cJSON_GetObjectItemCaseSensitive(l->items[i].json, "gold");
+        v = cJSON_GetObjectItemCaseSensitive(v, field);
+        if (cJSON_IsString(v) && strcmp(v->valuestring, label) == 0)
+            return 1;
+        cJSON_ArrayForEach(one, v)
+        {
+            if (cJSON_IsString(one) && strcmp(one->valuestring, label) == 0)
+                return 1;
+        }
     }
-    return count;
+    return 0;
+}
+
+int eb_import_has_label(struct eb_import_suite *s, const char *level,
+                        const char *field, const char *label)
+{
+    const struct import_level *l = import_level(s, level);
+
+    return l != NULL && eb_import_level_has(l, field, label);
 }
 
 /* Running */

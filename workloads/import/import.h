@@ -98,9 +98,9 @@ void eb_import_add_file(struct eb_import_suite *s, const char *name,
  * an earlier item of the level. */
 void eb_import_add_item(struct eb_import_suite *s, const char *level,
                         cJSON *item);
-/* Items of a level kept so far; of one stratum unless that is NULL. */
-size_t eb_import_count(struct eb_import_suite *s, const char *level,
-                       const char *stratum);
+/* 1 if a gold kept so far holds the label in the field, alone or in a set. */
+int eb_import_has_label(struct eb_import_suite *s, const char *level,
+                        const char *field, const char *label);
 /* A line of the README's "What was left out". */
 void eb_import_note(struct eb_import_suite *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

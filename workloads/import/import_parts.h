@@ -51,6 +51,9 @@ int eb_import_write(struct eb_import_suite *s, const struct eb_importer *im,
                     struct eb_err *err);
 /* EB_ECONFLICT if the folder is there and not empty. */
 int eb_import_check_out(const char *out, struct eb_err *err);
+/* See eb_import_has_label. */
+int eb_import_level_has(const struct import_level *l, const char *field,
+                        const char *label);
 /* Removes an item and all after it. */
 void eb_import_cut(struct import_level *l, size_t n);
 

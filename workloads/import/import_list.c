@@ -1,0 +1,8 @@
+/* The table of importers. */
+#include <stddef.h>
+
+#include "workloads/import/import.h"
+
+const struct eb_importer *const eb_importers[] = {
+    &eb_import_banking77, &eb_import_clinc150, &eb_import_nlupp,
+    &eb_import_massive, NULL};
