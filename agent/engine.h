@@ -3,11 +3,15 @@
  *     struct eb_engine *e;
  *     rc = eb_engine_open("m.gguf", &settings, &e, &err);
  *     rc = e->ops->render(e, messages, 2, &prompt, &err);
- *     rc = e->ops->constrain(e, grammar, &err);
- *     rc = e->ops->start(e, prompt.data, &info, &err);
- *     while ((rc = e->ops->next(e, &token, &err)) == 0 && !token.end)
- *         ...
+ *     request = (struct eb_request){prompt.data, grammar, 64};
+ *     rc = e->ops->start(e, 0, &request, &err);
+ *     do
+ *         rc = e->ops->step(e, events, &n, &err);
+ *     while (rc == 0 && !(n > 0 && events[0].over));
  *     eb_engine_close(e);
+ *
+ * An engine answers e->slots requests at once. With one slot it serves one
+ * request at a time, as the latency figures want it.
  *
  * Drivers never read the clock and never log: the runner stamps every token,
  * so that all engines are measured by the same code. One thread an engine.
@@ -23,9 +27,11 @@
 
 struct eb_engine_settings {
     int threads;
-    int ctx; /* tokens; a model trained on less gets less */
+    int ctx; /* tokens of one request; a model trained on less gets less */
     int batch;
     int ubatch;
+    int slots; /* requests at once, 1 or more; the engine may give less */
+    const char *flash_attn; /* on, off, auto; NULL: auto */
     /* Asked during long work; nonzero makes it end with EB_EABORT. */
     int (*stop)(void *arg);
     void *stop_arg;
@@ -36,16 +42,26 @@ struct eb_message {
     const char *text;
 };
 
-struct eb_token {
-    int id;
-    const char *piece; /* bytes, not terminated; good until the next call */
-    size_t len;
-    int end; /* the model ended its reply: no piece */
+/* One reply wanted. */
+struct eb_request {
+    const char *prompt;  /* as render wrote it */
+    const char *grammar; /* GBNF, start symbol root; NULL: output is free */
+    int max_tokens;      /* the runner cancels then; engines may need it */
 };
 
-struct eb_start {
-    int prompt_tokens;
-    int cached_tokens; /* of these, taken from the reply before */
+/* What a step did to one slot: a token, or the end of its reply. */
+struct eb_event {
+    int slot;
+    int token;         /* -1: the engine does not tell */
+    const char *piece; /* bytes, not terminated; good until the next call */
+    size_t len;
+    int over; /* no more of this reply; the slot is free */
+    int rc;   /* with over: 0 if the model ended it, else why it failed */
+    char detail[160];
+    int prompt_tokens; /* in the last event at least; -1: not told */
+    int cached_tokens; /* of these, not computed again; -1: not told */
+    int reply_tokens;  /* with over: by the engine's own count; -1: unknown,
+                          then every event with text was one token */
 };
 
 struct eb_engine_ops;
@@ -53,7 +69,9 @@ struct eb_engine_ops;
 /* Drivers put this first in their own struct. */
 struct eb_engine {
     const struct eb_engine_ops *ops;
-    int ctx; /* tokens of the context that was made */
+    int ctx;                /* tokens of a request that it really takes */
+    int slots;              /* requests at once that it really takes */
+    const char *flash_attn; /* what it made of it; NULL: does not tell */
 };
 
 struct eb_engine_ops {
@@ -71,19 +89,23 @@ struct eb_engine_ops {
     /* Appends the prompt: the messages in the model's chat template. */
     int (*render)(struct eb_engine *e, const struct eb_message *m, size_t n,
                   struct eb_buf *out, struct eb_err *err);
-    /* The grammar (GBNF, start symbol root) of the next replies; NULL: none.
-     * EB_EINVAL if it is not one. Not part of a reply's time. */
-    int (*constrain)(struct eb_engine *e, const char *grammar,
-                     struct eb_err *err);
-    /* Reads the prompt. EB_ELIMIT if the context cannot hold it. */
-    int (*start)(struct eb_engine *e, const char *prompt, struct eb_start *info,
+    /* Takes a request into a free slot; the work is done by step. Strings are
+     * copied. EB_EINVAL: no grammar; EB_ELIMIT: longer than the context. */
+    int (*start)(struct eb_engine *e, int slot, const struct eb_request *r,
                  struct eb_err *err);
-    /* One token, greedy. EB_ELIMIT when the context is full. */
-    int (*next)(struct eb_engine *e, struct eb_token *t, struct eb_err *err);
-    /* Forgets all prompts, also those kept for reuse. */
+    /* Works until something happened: at most one event a slot, *n of them;
+     * events has e->slots places. Greedy. A reply that fails is an event; an
+     * error of step itself ends all replies (EB_EABORT, EB_EENGINE). */
+    int (*step)(struct eb_engine *e, struct eb_event *events, size_t *n,
+                struct eb_err *err);
+    /* Ends a slot's reply; no event follows. What was computed may be kept
+     * for later prompts. */
+    void (*cancel)(struct eb_engine *e, int slot);
+    /* Ends all replies and forgets all prompts. */
     void (*clear)(struct eb_engine *e);
     /* n_prompt random tokens as one prompt, then n_gen single ones, each
-     * waited for, no sampling: as llama-bench does. After clear. */
+     * waited for, no sampling: as llama-bench does. After clear. NULL:
+     * the engine cannot. */
     int (*bench)(struct eb_engine *e, int n_prompt, int n_gen,
                  struct eb_err *err);
 };

@@ -5,12 +5,14 @@
  *     empty    ends at once
  *     chatter  prose until the token limit
  *     slow     never ends and waits in every token until told to stop
+ *     sigint   as slow, and interrupts the program once it was asked
  *     broken   fails to load
  *
  * One token is four bytes of text.
  */
 #include "agent/engine_fake.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,15 +24,22 @@
 
 #define FAKE_TOKEN_BYTES 4
 
+struct fake_slot {
+    int busy;
+    char *prompt; /* kept for the next one's cached_tokens */
+    char *reply;
+    size_t at;
+    int prompt_tokens;
+    int cached_tokens;
+    int reply_tokens;
+    char piece[FAKE_TOKEN_BYTES];
+};
+
 struct fake {
     struct eb_engine base;
     struct eb_engine_settings settings;
     char mode[24];
-    char *last; /* the prompt before, for cached_tokens */
-    const char *reply;
-    size_t at;
-    int used; /* tokens in the context */
-    char piece[FAKE_TOKEN_BYTES];
+    struct fake_slot *slots;
 };
 
 static eb_fake_answer fake_answer;
@@ -45,7 +54,8 @@ void eb_fake_plant(eb_fake_answer answer, void *arg)
 static int fake_open(const char *path, const struct eb_engine_settings *s,
                      struct eb_engine **out, struct eb_err *err)
 {
-    static const char *const modes[] = {"key", "empty", "chatter", "slow"};
+    static const char *const modes[] = {"key", "empty", "chatter", "slow",
+                                        "sigint"};
     struct fake *f;
     size_t i;
 
@@ -58,6 +68,8 @@ static int fake_open(const char *path, const struct eb_engine_settings *s,
         f = eb_xcalloc(1, sizeof(*f));
         f->base.ops = &eb_engine_fake;
         f->base.ctx = s->ctx;
+        f->base.slots = s->slots;
+        f->slots = eb_xcalloc((size_t)s->slots, sizeof(*f->slots));
         f->settings = *s;
         snprintf(f->mode, sizeof(f->mode), "%s", modes[i]);
         *out = &f->base;
@@ -66,12 +78,23 @@ static int fake_open(const char *path, const struct eb_engine_settings *s,
     return eb_fail(err, EB_EENGINE, "%s: this fake model fails to load", path);
 }
 
-static void fake_close(struct eb_engine *e)
+static void fake_clear(struct eb_engine *e)
 {
     struct fake *f = (struct fake *)e;
+    int i;
 
-    free(f->last);
-    free(f);
+    for (i = 0; i < e->slots; i++) {
+        free(f->slots[i].prompt);
+        free(f->slots[i].reply);
+        memset(&f->slots[i], 0, sizeof(f->slots[i]));
+    }
+}
+
+static void fake_close(struct eb_engine *e)
+{
+    fake_clear(e);
+    free(((struct fake *)e)->slots);
+    free(e);
 }
 
 static void fake_runtime(cJSON *out)
@@ -108,76 +131,98 @@ static int fake_render(struct eb_engine *e, const struct eb_message *m,
     return 0;
 }
 
-static int fake_constrain(struct eb_engine *e, const char *grammar,
-                          struct eb_err *err)
-{
-    (void)e;
-    if (grammar != NULL && strstr(grammar, "root ::=") == NULL)
-        return eb_fail(err, EB_EINVAL, "the grammar has no root");
-    return 0;
-}
-
-static int fake_start(struct eb_engine *e, const char *prompt,
-                      struct eb_start *info, struct eb_err *err)
+static int fake_start(struct eb_engine *e, int slot, const struct eb_request *r,
+                      struct eb_err *err)
 {
     struct fake *f = (struct fake *)e;
-    size_t same = 0, len = strlen(prompt);
+    struct fake_slot *s = &f->slots[slot];
+    size_t same = 0;
+    int tokens = (int)(strlen(r->prompt) / FAKE_TOKEN_BYTES);
 
-    info->prompt_tokens = (int)(len / FAKE_TOKEN_BYTES);
-    info->cached_tokens = 0;
-    if (info->prompt_tokens >= e->ctx)
+    if (s->busy)
+        return eb_fail(err, EB_EBUSY, "slot %d is in use", slot);
+    if (r->grammar != NULL && strstr(r->grammar, "root ::=") == NULL)
+        return eb_fail(err, EB_EINVAL, "the grammar has no root");
+    if (tokens >= e->ctx)
         return eb_fail(err, EB_ELIMIT,
-                       "prompt of %d tokens exceeds the context of %d",
-                       info->prompt_tokens, e->ctx);
-    while (f->last != NULL && f->last[same] != '\0' &&
-           f->last[same] == prompt[same])
+                       "prompt of %d tokens exceeds the context of %d", tokens,
+                       e->ctx);
+    while (s->prompt != NULL && s->prompt[same] != '\0' &&
+           s->prompt[same] == r->prompt[same])
         same++;
-    info->cached_tokens = (int)(same / FAKE_TOKEN_BYTES);
-    free(f->last);
-    f->last = eb_xstrdup(prompt);
-    f->at = 0;
-    f->used = info->prompt_tokens;
-    f->reply = "";
+    free(s->prompt);
+    free(s->reply);
+    *s = (struct fake_slot){.busy = 1,
+                            .prompt = eb_xstrdup(r->prompt),
+                            .prompt_tokens = tokens,
+                            .cached_tokens = (int)(same / FAKE_TOKEN_BYTES)};
     if (strcmp(f->mode, "key") == 0)
-        f->reply = fake_answer != NULL ? fake_answer(fake_arg) : "{}";
+        s->reply =
+            eb_xstrdup(fake_answer != NULL ? fake_answer(fake_arg) : "{}");
+    else
+        s->reply = eb_xstrdup("");
     return 0;
 }
 
-static int fake_next(struct eb_engine *e, struct eb_token *t,
+static void fake_over(struct fake_slot *s, struct eb_event *e, int rc,
+                      const char *detail)
+{
+    e->over = 1;
+    e->rc = rc;
+    snprintf(e->detail, sizeof(e->detail), "%s", detail);
+    e->reply_tokens = s->reply_tokens;
+    s->busy = 0;
+}
+
+static void fake_event(const struct fake *f, struct fake_slot *s,
+                       struct eb_event *e)
+{
+    size_t left = strlen(s->reply + s->at);
+    int chatter = strcmp(f->mode, "chatter") == 0;
+
+    *e = (struct eb_event){.slot = (int)(s - f->slots),
+                           .token = -1,
+                           .piece = s->piece,
+                           .prompt_tokens = s->prompt_tokens,
+                           .cached_tokens = s->cached_tokens};
+    if (s->prompt_tokens + s->reply_tokens >= f->base.ctx) {
+        fake_over(s, e, EB_ELIMIT, "the context is full");
+    } else if (left == 0 && !chatter) {
+        fake_over(s, e, 0, "");
+    } else {
+        e->len = left < FAKE_TOKEN_BYTES && !chatter ? left : FAKE_TOKEN_BYTES;
+        memcpy(s->piece, chatter ? "so, " : s->reply + s->at, e->len);
+        s->at += chatter ? 0 : e->len;
+        s->reply_tokens++;
+    }
+}
+
+static int fake_step(struct eb_engine *e, struct eb_event *events, size_t *n,
                      struct eb_err *err)
 {
     struct fake *f = (struct fake *)e;
-    size_t left = strlen(f->reply + f->at);
+    int i;
 
-    memset(t, 0, sizeof(*t));
-    t->piece = f->piece;
-    if (f->used++ >= e->ctx)
-        return eb_fail(err, EB_ELIMIT, "the context of %d tokens is full",
-                       e->ctx);
-    if (strcmp(f->mode, "slow") == 0) {
+    *n = 0;
+    if (strcmp(f->mode, "sigint") == 0)
+        raise(SIGINT);
+    if (strcmp(f->mode, "slow") == 0 || strcmp(f->mode, "sigint") == 0) {
         while (f->settings.stop == NULL ||
                !f->settings.stop(f->settings.stop_arg))
             usleep(1000);
+        fake_clear(e);
         return eb_fail(err, EB_EABORT, "stopped");
     }
-    if (strcmp(f->mode, "chatter") == 0) {
-        memcpy(f->piece, "so, ", FAKE_TOKEN_BYTES);
-        t->len = FAKE_TOKEN_BYTES;
-        return 0;
+    for (i = 0; i < e->slots; i++) {
+        if (f->slots[i].busy)
+            fake_event(f, &f->slots[i], &events[(*n)++]);
     }
-    t->end = left == 0;
-    t->len = left < FAKE_TOKEN_BYTES ? left : FAKE_TOKEN_BYTES;
-    memcpy(f->piece, f->reply + f->at, t->len);
-    f->at += t->len;
     return 0;
 }
 
-static void fake_clear(struct eb_engine *e)
+static void fake_cancel(struct eb_engine *e, int slot)
 {
-    struct fake *f = (struct fake *)e;
-
-    free(f->last);
-    f->last = NULL;
+    ((struct fake *)e)->slots[slot].busy = 0;
 }
 
 static int fake_bench(struct eb_engine *e, int n_prompt, int n_gen,
@@ -197,9 +242,9 @@ const struct eb_engine_ops eb_engine_fake = {
     .runtime = fake_runtime,
     .facts = fake_facts,
     .render = fake_render,
-    .constrain = fake_constrain,
     .start = fake_start,
-    .next = fake_next,
+    .step = fake_step,
+    .cancel = fake_cancel,
     .clear = fake_clear,
     .bench = fake_bench,
 };

@@ -1,42 +1,23 @@
-/* llama.cpp in process (llama.h of 0.5.0); the only file that includes it. */
+/* llama.cpp in process: opening, facts, prompts, bench. */
 #ifdef EB_HAVE_LLAMA
 
+#include "agent/engine_llama.h"
+
 #include <errno.h>
-#include <llama.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/engine.h"
 #include "common/fs.h"
 #include "common/hash.h"
 #include "common/mem.h"
 
 /* llama_decode's answer when the abort callback ended it. */
 #define LLAMA_DECODE_ABORTED 2
-#define LLAMA_PIECE_MAX 256
-#define LLAMA_FEW 32 /* tokens checked before all of them */
 #define LLAMA_TEMPLATE_GROWTH 4096
-
-struct llama {
-    struct eb_engine base;
-    struct eb_engine_settings settings;
-    struct llama_model *model;
-    struct llama_context *ctx;
-    const struct llama_vocab *vocab;
-    int n_vocab;
-    llama_token *tokens; /* the prompt now; base.ctx + 1 places */
-    llama_token *held;   /* what the KV cache holds */
-    int n_held;
-    llama_token pending; /* sampled, not yet decoded; LLAMA_TOKEN_NULL */
-    struct llama_sampler *grammar;
-    char *grammar_text;
-    llama_token_data *candidates; /* n_vocab */
-    unsigned random;
-    char piece[LLAMA_PIECE_MAX];
-};
+/* Cells for the own tokens of each further slot, behind a shared prefix. */
+#define LLAMA_SLOT_CELLS 512
 
 /* The last complaint of the library: the cause of a failed load. */
 static char llama_said[192];
@@ -127,6 +108,34 @@ static int llama_open_model(struct llama *l, const char *path,
     return 0;
 }
 
+/* One long prompt and many short ones behind a shared prefix, or all long
+ * ones in turn: the slots wait for room. */
+static int llama_cells(int ctx, int slots)
+{
+    int own = ctx < LLAMA_SLOT_CELLS ? ctx : LLAMA_SLOT_CELLS;
+
+    return slots == 1 ? ctx : 2 * ctx + slots * own;
+}
+
+/* Flash attention of the CPU back end reads the cache row by row: with 800
+ * tokens in it a reply took twice as long (README, "Flash attention"). With
+ * an accelerator, llama.cpp decides. */
+static void llama_set_attention(struct llama *l,
+                                struct llama_context_params *cp)
+{
+    const char *want = l->settings.flash_attn;
+    int gpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != NULL ||
+              ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_IGPU) != NULL;
+
+    if (want == NULL || strcmp(want, "auto") == 0)
+        want = gpu ? "auto" : "off";
+    cp->flash_attn_type =
+        strcmp(want, "on") == 0    ? LLAMA_FLASH_ATTN_TYPE_ENABLED
+        : strcmp(want, "off") == 0 ? LLAMA_FLASH_ATTN_TYPE_DISABLED
+                                   : LLAMA_FLASH_ATTN_TYPE_AUTO;
+    l->base.flash_attn = want;
+}
+
 static int llama_open_context(struct llama *l, const char *path,
                               struct eb_err *err)
 {
@@ -135,9 +144,19 @@ static int llama_open_context(struct llama *l, const char *path,
 
     if (train > 0 && train < ctx)
         ctx = train;
-    cp.n_ctx = (uint32_t)ctx;
+    /* A recurrent state is one per sequence and cannot be shared in part. */
+    l->base.slots =
+        llama_model_is_recurrent(l->model) || llama_model_is_hybrid(l->model)
+            ? 1
+            : l->settings.slots;
+    l->cells = llama_cells(ctx, l->base.slots);
+    cp.n_ctx = (uint32_t)l->cells;
     cp.n_batch = (uint32_t)l->settings.batch;
     cp.n_ubatch = (uint32_t)l->settings.ubatch;
+    cp.n_seq_max = l->base.slots == 1 ? 1 : (uint32_t)l->base.slots + 1;
+    cp.kv_unified = true;
+    cp.swa_full = true;
+    llama_set_attention(l, &cp);
     cp.n_threads = l->settings.threads;
     cp.n_threads_batch = l->settings.threads;
     cp.abort_callback = llama_stop;
@@ -145,28 +164,55 @@ static int llama_open_context(struct llama *l, const char *path,
     llama_said[0] = '\0';
     l->ctx = llama_init_from_model(l->model, cp);
     if (l->ctx == NULL)
-        return eb_fail(err, EB_EENGINE,
-                       "%s: no context of %d tokens could be made: %s", path,
-                       ctx, llama_said[0] != '\0' ? llama_said : "no memory");
+        return eb_fail(
+            err, EB_EENGINE, "%s: no context of %d tokens could be made: %s",
+            path, l->cells, llama_said[0] != '\0' ? llama_said : "no memory");
     /* The library rounds up for its own ends; the model was asked for ctx. */
     l->base.ctx = ctx;
     l->settings.batch = (int)llama_n_batch(l->ctx);
     return 0;
 }
 
+static void llama_open_slots(struct llama *l)
+{
+    size_t places = (size_t)l->base.ctx + 1;
+    int i;
+
+    l->slots = eb_xcalloc((size_t)l->base.slots, sizeof(*l->slots));
+    for (i = 0; i < l->base.slots; i++)
+        l->slots[i].tokens = eb_xcalloc(places, sizeof(llama_token));
+    l->prefix = eb_xcalloc(places, sizeof(*l->prefix));
+    l->fresh = eb_xcalloc(places, sizeof(*l->fresh));
+    l->candidates = eb_xcalloc((size_t)l->n_vocab, sizeof(*l->candidates));
+    l->batch = llama_batch_init(l->settings.batch, 0, 1);
+}
+
+static void llama_close_slots(struct llama *l)
+{
+    int i;
+
+    for (i = 0; l->slots != NULL && i < l->base.slots; i++) {
+        llama_sampler_free(l->slots[i].grammar);
+        free(l->slots[i].grammar_text);
+        free(l->slots[i].tokens);
+    }
+    if (l->slots != NULL)
+        llama_batch_free(l->batch);
+    free(l->slots);
+    free(l->prefix);
+    free(l->fresh);
+    free(l->candidates);
+}
+
 static void llama_close(struct eb_engine *e)
 {
     struct llama *l = (struct llama *)e;
 
-    llama_sampler_free(l->grammar);
+    llama_close_slots(l);
     if (l->ctx != NULL)
         llama_free(l->ctx);
     if (l->model != NULL)
         llama_model_free(l->model);
-    free(l->tokens);
-    free(l->held);
-    free(l->grammar_text);
-    free(l->candidates);
     free(l);
 }
 
@@ -184,7 +230,6 @@ static int llama_open(const char *path, const struct eb_engine_settings *s,
     l = eb_xcalloc(1, sizeof(*l));
     l->base.ops = &eb_engine_llama;
     l->settings = *s;
-    l->pending = LLAMA_TOKEN_NULL;
     l->random = 1;
     rc = llama_open_model(l, path, err);
     if (rc == 0)
@@ -193,9 +238,7 @@ static int llama_open(const char *path, const struct eb_engine_settings *s,
         llama_close(&l->base);
         return rc;
     }
-    l->tokens = eb_xcalloc((size_t)l->base.ctx + 1, sizeof(*l->tokens));
-    l->held = eb_xcalloc((size_t)l->base.ctx + 1, sizeof(*l->held));
-    l->candidates = eb_xcalloc((size_t)l->n_vocab, sizeof(*l->candidates));
+    llama_open_slots(l);
     *out = &l->base;
     return 0;
 }
@@ -313,40 +356,16 @@ static int llama_render(struct eb_engine *e, const struct eb_message *m,
     return 0;
 }
 
-static int llama_constrain(struct eb_engine *e, const char *grammar,
-                           struct eb_err *err)
+int llama_decode_batch(struct llama *l, struct llama_batch batch,
+                       struct eb_err *err)
 {
-    struct llama *l = (struct llama *)e;
-
-    if (grammar != NULL && l->grammar_text != NULL &&
-        strcmp(grammar, l->grammar_text) == 0)
-        return 0;
-    llama_sampler_free(l->grammar);
-    l->grammar = NULL;
-    free(l->grammar_text);
-    l->grammar_text = NULL;
-    if (grammar == NULL)
-        return 0;
-    llama_said[0] = '\0';
-    l->grammar = llama_sampler_init_grammar(l->vocab, grammar, "root");
-    if (l->grammar == NULL)
-        return eb_fail(err, EB_EINVAL, "llama.cpp does not take the grammar");
-    l->grammar_text = eb_xstrdup(grammar);
-    return 0;
-}
-
-static int llama_decode_some(struct llama *l, llama_token *tokens, int n,
-                             struct eb_err *err)
-{
-    int rc = llama_decode(l->ctx, llama_batch_get_one(tokens, n));
+    int rc = llama_decode(l->ctx, batch);
 
     if (rc == 0) {
         llama_synchronize(l->ctx);
-        memmove(l->held + l->n_held, tokens, (size_t)n * sizeof(*tokens));
-        l->n_held += n;
         return 0;
     }
-    l->base.ops->clear(&l->base);
+    llama_slot_clear(&l->base);
     if (rc == LLAMA_DECODE_ABORTED)
         return eb_fail(err, EB_EABORT, "stopped");
     if (rc == 1)
@@ -355,160 +374,7 @@ static int llama_decode_some(struct llama *l, llama_token *tokens, int n,
     return eb_fail(err, EB_EENGINE, "llama_decode failed with %d", rc);
 }
 
-/* Keeps what the cache and the prompt have in common, but never all of the
- * prompt: its last token must be decoded for the logits. */
-static int llama_reuse(struct llama *l, int n)
-{
-    int same = 0;
-
-    while (same < l->n_held && same < n - 1 && l->held[same] == l->tokens[same])
-        same++;
-    if (same < l->n_held &&
-        !llama_memory_seq_rm(llama_get_memory(l->ctx), 0, same, -1)) {
-        /* Recurrent models cannot forget a part. */
-        llama_memory_clear(llama_get_memory(l->ctx), false);
-        same = 0;
-    }
-    l->n_held = same;
-    return same;
-}
-
-static int llama_start(struct eb_engine *e, const char *prompt,
-                       struct eb_start *info, struct eb_err *err)
-{
-    struct llama *l = (struct llama *)e;
-    int n, at, some, rc;
-
-    info->cached_tokens = 0;
-    l->pending = LLAMA_TOKEN_NULL;
-    if (l->grammar != NULL)
-        llama_sampler_reset(l->grammar);
-    n = llama_tokenize(l->vocab, prompt, (int32_t)strlen(prompt), l->tokens,
-                       l->base.ctx, true, true);
-    info->prompt_tokens = n < 0 ? -n : n;
-    if (n < 0 || n >= l->base.ctx)
-        return eb_fail(err, EB_ELIMIT,
-                       "prompt of %d tokens exceeds the context of %d",
-                       info->prompt_tokens, l->base.ctx);
-    if (n == 0)
-        return eb_fail(err, EB_EENGINE, "the prompt has no token");
-    info->cached_tokens = at = llama_reuse(l, n);
-    for (; at < n; at += some) {
-        some = n - at < l->settings.batch ? n - at : l->settings.batch;
-        rc = llama_decode_some(l, l->tokens + at, some, err);
-        if (rc != 0)
-            return rc;
-    }
-    return 0;
-}
-
-/* Tokens */
-
-static llama_token llama_best(const float *logits, int n)
-{
-    int i, best = 0;
-
-    for (i = 1; i < n; i++) {
-        if (logits[i] > logits[best])
-            best = i;
-    }
-    return best;
-}
-
-/* The n best of the vocabulary in falling order into l->candidates. */
-static void llama_top(struct llama *l, const float *logits, int n)
-{
-    llama_token_data *v = l->candidates;
-    int used = 0, i, k;
-
-    for (i = 0; i < l->n_vocab; i++) {
-        if (used == n && logits[i] <= v[n - 1].logit)
-            continue;
-        for (k = used < n ? used++ : n - 1; k > 0 && v[k - 1].logit < logits[i];
-             k--)
-            v[k] = v[k - 1];
-        v[k] = (llama_token_data){i, logits[i], 0};
-    }
-}
-
-/* The best of the first n candidates that the grammar allows. */
-static llama_token llama_allowed(struct llama *l, size_t n)
-{
-    llama_token_data_array some = {l->candidates, n, -1, false};
-    size_t i, k = 0;
-
-    llama_sampler_apply(l->grammar, &some);
-    for (i = 1; i < some.size; i++) {
-        if (some.data[i].logit > some.data[k].logit)
-            k = i;
-    }
-    return isinf(some.data[k].logit) ? LLAMA_TOKEN_NULL : some.data[k].id;
-}
-
-/* Grammar first, then the best. Checking a whole vocabulary is slow, so the
- * best few are checked before all; the outcome is the same. */
-static llama_token llama_pick(struct llama *l)
-{
-    const float *logits = llama_get_logits_ith(l->ctx, -1);
-    int few = l->n_vocab < LLAMA_FEW ? l->n_vocab : LLAMA_FEW, i;
-    llama_token id;
-
-    if (l->grammar == NULL)
-        return llama_best(logits, l->n_vocab);
-    llama_top(l, logits, few);
-    id = llama_allowed(l, (size_t)few);
-    if (id != LLAMA_TOKEN_NULL)
-        return id;
-    for (i = 0; i < l->n_vocab; i++)
-        l->candidates[i] = (llama_token_data){i, logits[i], 0};
-    return llama_allowed(l, (size_t)l->n_vocab);
-}
-
-static int llama_next(struct eb_engine *e, struct eb_token *t,
-                      struct eb_err *err)
-{
-    struct llama *l = (struct llama *)e;
-    llama_token id;
-    int rc, n;
-
-    memset(t, 0, sizeof(*t));
-    t->piece = l->piece;
-    if (l->pending != LLAMA_TOKEN_NULL) {
-        if (l->n_held >= l->base.ctx)
-            return eb_fail(err, EB_ELIMIT, "the context of %d tokens is full",
-                           l->base.ctx);
-        rc = llama_decode_some(l, &l->pending, 1, err);
-        if (rc != 0)
-            return rc;
-    }
-    id = llama_pick(l);
-    if (id == LLAMA_TOKEN_NULL)
-        return eb_fail(err, EB_EENGINE,
-                       "no token of the vocabulary fits the "
-                       "grammar");
-    t->id = id;
-    t->end = llama_vocab_is_eog(l->vocab, id);
-    l->pending = t->end ? LLAMA_TOKEN_NULL : id;
-    if (t->end)
-        return 0;
-    if (l->grammar != NULL)
-        llama_sampler_accept(l->grammar, id);
-    n = llama_token_to_piece(l->vocab, id, l->piece, sizeof(l->piece), 0,
-                             false);
-    t->len = n > 0 ? (size_t)n : 0;
-    return 0;
-}
-
 /* Speed */
-
-static void llama_clear(struct eb_engine *e)
-{
-    struct llama *l = (struct llama *)e;
-
-    llama_memory_clear(llama_get_memory(l->ctx), false);
-    l->n_held = 0;
-    l->pending = LLAMA_TOKEN_NULL;
-}
 
 static llama_token llama_random(struct llama *l)
 {
@@ -519,22 +385,24 @@ static int llama_bench(struct eb_engine *e, int n_prompt, int n_gen,
                        struct eb_err *err)
 {
     struct llama *l = (struct llama *)e;
+    llama_token *t = l->slots[0].tokens;
     int at, some, i, rc = 0;
 
     if (n_prompt + n_gen > l->base.ctx)
         return eb_fail(err, EB_ELIMIT, "%d tokens exceed the context of %d",
                        n_prompt + n_gen, l->base.ctx);
     for (i = 0; i < n_prompt + n_gen; i++)
-        l->tokens[i] = llama_random(l);
+        t[i] = llama_random(l);
     if (llama_vocab_get_add_bos(l->vocab))
-        l->tokens[0] = llama_vocab_bos(l->vocab);
+        t[0] = llama_vocab_bos(l->vocab);
     for (at = 0; at < n_prompt && rc == 0; at += some) {
         some = n_prompt - at < l->settings.batch ? n_prompt - at
                                                  : l->settings.batch;
-        rc = llama_decode_some(l, l->tokens + at, some, err);
+        rc = llama_decode_batch(l, llama_batch_get_one(t + at, some), err);
     }
     for (i = 0; i < n_gen && rc == 0; i++)
-        rc = llama_decode_some(l, l->tokens + n_prompt + i, 1, err);
+        rc = llama_decode_batch(l, llama_batch_get_one(t + n_prompt + i, 1),
+                                err);
     return rc;
 }
 
@@ -545,10 +413,10 @@ const struct eb_engine_ops eb_engine_llama = {
     .runtime = llama_runtime,
     .facts = llama_facts,
     .render = llama_render,
-    .constrain = llama_constrain,
-    .start = llama_start,
-    .next = llama_next,
-    .clear = llama_clear,
+    .start = llama_slot_start,
+    .step = llama_slot_step,
+    .cancel = llama_slot_cancel,
+    .clear = llama_slot_clear,
     .bench = llama_bench,
 };
 

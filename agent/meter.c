@@ -57,14 +57,26 @@ void eb_meter_finish(struct eb_meter *m, int64_t now_ns)
     m->e2e_ns += (m->last_ns < 0 ? now_ns : m->last_ns) - m->request_ns;
 }
 
+static void meter_counts(const struct eb_meter *m, cJSON *item)
+{
+    cJSON_AddNumberToObject(item, "prompt_tokens", (double)m->prompt_tokens);
+    cJSON_AddNumberToObject(item, "cached_tokens", (double)m->cached_tokens);
+    cJSON_AddNumberToObject(item, "output_tokens", (double)m->tokens);
+}
+
+void eb_meter_record_tokens(const struct eb_meter *m, cJSON *item)
+{
+    meter_counts(m, item);
+    eb_json_add_null(item, "ttft_ns", "not measured: throughput run");
+    eb_json_add_null(item, "e2e_ns", "not measured: throughput run");
+}
+
 void eb_meter_record(const struct eb_meter *m, cJSON *item)
 {
     cJSON *gaps;
     size_t i;
 
-    cJSON_AddNumberToObject(item, "prompt_tokens", (double)m->prompt_tokens);
-    cJSON_AddNumberToObject(item, "cached_tokens", (double)m->cached_tokens);
-    cJSON_AddNumberToObject(item, "output_tokens", (double)m->tokens);
+    meter_counts(m, item);
     if (m->ttft_ns < 0)
         eb_json_add_null(item, "ttft_ns", "absent: no token");
     else

@@ -38,6 +38,9 @@ void eb_meter_token(struct eb_meter *m, int64_t now_ns);
 /* now_ns counts only if the reply had no token. */
 void eb_meter_finish(struct eb_meter *m, int64_t now_ns);
 
+/* The item's members prompt_tokens to output_tokens; those with times as
+ * null, for items that were not played alone. */
+void eb_meter_record_tokens(const struct eb_meter *m, cJSON *item);
 /* The item's members prompt_tokens to gaps_ns. */
 void eb_meter_record(const struct eb_meter *m, cJSON *item);
 

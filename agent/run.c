@@ -146,14 +146,13 @@ static int run_failed(struct eb_run *r, const struct eb_run_model *m,
     eb_run_progress(r, "[%zu/%zu] %s: not run: %s", r->at_model, r->n_models,
                     m->name, reason);
     for (i = 0; i < r->n_prompts && rc == 0; i++) {
-        struct eb_run_part part = {r->prompts[i],
-                                   eb_clock_wall_us(),
-                                   eb_clock_wall_us(),
-                                   "engine_error",
-                                   reason,
-                                   eb_device_conditions(""),
-                                   eb_device_conditions(""),
-                                   NULL};
+        struct eb_run_part part = {.prompt = r->prompts[i],
+                                   .started_us = eb_clock_wall_us(),
+                                   .ended_us = eb_clock_wall_us(),
+                                   .status = "engine_error",
+                                   .reason = reason,
+                                   .start = eb_device_conditions(""),
+                                   .end = eb_device_conditions("")};
 
         rc = run_keep(r, eb_run_record(r, m, &part), err);
     }
@@ -167,11 +166,12 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
     size_t i;
 
     for (i = 0; i < r->n_prompts && rc == 0 && !stopped; i++) {
-        struct eb_run_part part = {
-            r->prompts[i], eb_clock_wall_us(),       0,    "complete",
-            NULL,          eb_device_conditions(""), NULL, NULL};
+        struct eb_run_part part = {.prompt = r->prompts[i],
+                                   .started_us = eb_clock_wall_us(),
+                                   .status = "complete",
+                                   .start = eb_device_conditions("")};
 
-        part.items = eb_run_items(r, m, part.prompt, &stopped);
+        stopped = eb_run_items(r, m, &part);
         if (stopped) {
             part.status = "aborted";
             part.reason = "stopped by the user";
@@ -181,7 +181,7 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
         cJSON_Delete(m->memory);
         m->memory = cJSON_CreateObject();
         eb_device_memory("", m->memory);
-        r->talk.engine->ops->facts(r->talk.engine, m->facts, m->memory);
+        r->engine->ops->facts(r->engine, m->facts, m->memory);
         eb_json_add_null(m->memory, "context_bytes", "unsupported");
         rc = run_keep(r, eb_run_record(r, m, &part), err);
         cJSON_Delete(m->facts);
@@ -212,7 +212,7 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
     }
     eb_device_memory_reset("");
     from = eb_clock_ns();
-    rc = eb_engine_open(path, &r->settings, &r->talk.engine, &why);
+    rc = eb_engine_open(path, &r->settings, &r->engine, &why);
     if (rc != 0) {
         rc = run_failed(r, &m, why.msg, err);
         free(name);
@@ -220,14 +220,16 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
     }
     m.load_ns = eb_clock_ns() - from;
     m.facts = cJSON_CreateObject();
-    m.ctx = r->talk.engine->ctx;
+    m.ctx = r->engine->ctx;
+    m.slots = r->engine->slots;
+    m.flash_attn = r->engine->flash_attn;
     eb_run_tick(r, "[%zu/%zu] %s: measuring speed", r->at_model, r->n_models,
                 m.name);
-    m.speed = r->opts.speed ? eb_speed_run(r->talk.engine, run_stop)
+    m.speed = r->opts.speed ? eb_speed_run(r->engine, run_stop)
                             : eb_speed_none("not measured: --no-speed");
     rc = run_loaded(r, &m, err);
-    eb_engine_close(r->talk.engine);
-    r->talk.engine = NULL;
+    eb_engine_close(r->engine);
+    r->engine = NULL;
     malloc_trim(0); /* the next model's memory shall not start with ours */
     cJSON_Delete(m.facts);
     cJSON_Delete(m.memory);
@@ -275,14 +277,15 @@ static int run_open(struct eb_run *r, struct eb_err *err)
         r->prompts[r->n_prompts++] = EB_PROMPT_CLEAR;
     if (strcmp(r->opts.prompt, "clear") != 0)
         r->prompts[r->n_prompts++] = EB_PROMPT_VAGUE;
-    eb_talk_init(&r->talk, r->opts.timeout_s * INT64_C(1000000000));
     r->settings.threads =
         r->opts.threads > 0 ? (int)r->opts.threads : eb_device_threads();
     r->settings.ctx = (int)r->opts.ctx;
     r->settings.batch = EB_RUN_BATCH;
     r->settings.ubatch = EB_RUN_UBATCH;
-    r->settings.stop = eb_talk_stop;
-    r->settings.stop_arg = &r->talk;
+    r->settings.slots = eb_run_throughput_mode(r) ? (int)r->opts.slots : 1;
+    r->settings.flash_attn = r->opts.flash_attn;
+    r->settings.stop = eb_run_engine_stop;
+    r->settings.stop_arg = r;
     r->device = eb_device_facts("", r->opts.device_name);
     eb_uuid7(r->session_id);
     eb_fake_plant(run_fake_reply, r);
@@ -311,7 +314,6 @@ static void run_close(struct eb_run *r)
         fclose(r->out);
     eb_fake_plant(NULL, NULL);
     eb_record_list_free(r->recs, r->n_recs);
-    eb_talk_free(&r->talk);
     eb_plan_free(&r->plan);
     eb_suite_free(&r->suite);
     eb_buf_free(&r->fake_reply);

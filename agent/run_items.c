@@ -1,146 +1,379 @@
 /* Playing the items of a plan on one loaded model. */
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "agent/dialog_run.h"
 #include "agent/run_parts.h"
+#include "common/clock.h"
 #include "common/json.h"
-#include "workloads/grade.h"
+#include "common/mem.h"
 
-static void items_set(struct eb_result *res, enum eb_outcome o,
-                      const char *detail)
+/* One language of one level: decided by itself. */
+struct items_cell {
+    const struct eb_plan_level *pl;
+    const char *lang;
+    size_t from, to; /* of pl->items */
+    size_t next;     /* to be opened */
+    cJSON **done;    /* by item, NULL where not played */
+    size_t n_done;
+    size_t passes;
+    int stopped; /* by the user */
+};
+
+static struct eb_task items_task(const struct eb_run *r,
+                                 const struct eb_plan_level *pl,
+                                 const struct eb_item *item,
+                                 enum eb_prompt_kind prompt)
 {
-    res->outcome = o;
-    snprintf(res->detail, sizeof(res->detail), "%s", detail);
+    return (struct eb_task){.suite = &r->suite,
+                            .level = pl->level,
+                            .item = item,
+                            .grammar = pl->grammar,
+                            .prompt = prompt,
+                            .seed = (uint64_t)r->opts.seed};
 }
 
-/* Returns 0, or EB_EABORT if the item was stopped by the user. */
-static int items_ask(struct eb_run *r, const struct eb_case *c,
-                     const char *grammar, struct eb_result *res,
-                     struct eb_buf *output)
-{
-    struct eb_message m[] = {{"system", c->system}, {"user", c->user}};
-    struct eb_reply reply;
+/* Seats */
 
-    eb_talk_ask(&r->talk, m, 2, grammar, c->level->max_tokens, &reply);
-    eb_buf_adds(output, reply.text);
-    switch (reply.end) {
-    case EB_REPLY_WHOLE:
-        eb_grade_case(c, reply.text, 0, res);
-        break;
-    case EB_REPLY_TRUNCATED:
-        eb_grade_case(c, reply.text, 1, res);
-        /* Why it ended says more than "cut off" if there is no text. */
-        if (res->outcome == EB_OUT_TRUNCATED && *reply.text == '\0')
-            items_set(res, EB_OUT_TRUNCATED, reply.detail);
-        break;
-    case EB_REPLY_TIMEOUT:
-        items_set(res, EB_OUT_TIMEOUT, reply.detail);
-        break;
-    case EB_REPLY_ABORTED:
-        return EB_EABORT;
-    case EB_REPLY_FAILED:
-        items_set(res, EB_OUT_HARNESS_ERROR, reply.detail);
-        break;
+static void items_seats_open(struct eb_run *r, int n)
+{
+    int i;
+
+    r->seats = eb_xcalloc((size_t)n, sizeof(*r->seats));
+    r->n_seats = n;
+    for (i = 0; i < n; i++)
+        eb_seat_init(&r->seats[i], i, r->opts.timeout_s * INT64_C(1000000000));
+}
+
+static void items_seats_close(struct eb_run *r)
+{
+    int i;
+
+    for (i = 0; i < r->n_seats; i++)
+        eb_seat_free(&r->seats[i]);
+    free(r->seats);
+    r->seats = NULL;
+    r->n_seats = 0;
+}
+
+int eb_run_engine_stop(void *run)
+{
+    const struct eb_run *r = run;
+    int64_t now = eb_clock_ns();
+    int busy = 0, i;
+
+    if (eb_talk_interrupts() > 1)
+        return 1;
+    for (i = 0; i < r->n_seats; i++) {
+        if (!r->seats[i].busy)
+            continue;
+        if (!eb_talk_late(&r->seats[i].talk, now))
+            return 0;
+        busy++;
+    }
+    return busy > 0;
+}
+
+/* Seats an item: 1 if a reply is under way. */
+static int items_seat(struct eb_run *r, struct eb_seat *s,
+                      const struct eb_task *task)
+{
+    eb_seat_open(s, task);
+    r->now = &s->c;
+    return eb_seat_ask(s, r->engine);
+}
+
+/* One step of the engine: the seats whose item is over by it. */
+static int items_step(struct eb_run *r, struct eb_seat **over)
+{
+    struct eb_event *events = r->events;
+    struct eb_err err = {0};
+    size_t n, k;
+    int rc = r->engine->ops->step(r->engine, events, &n, &err), n_over = 0, i;
+    int64_t now = eb_clock_ns();
+
+    for (k = 0; k < n; k++) {
+        struct eb_seat *s = &r->seats[events[k].slot];
+
+        r->now = &s->c;
+        if (eb_seat_event(s, r->engine, &events[k], now))
+            over[n_over++] = s;
+    }
+    for (i = 0; i < r->n_seats; i++) {
+        struct eb_seat *s = &r->seats[i];
+        int seen = 0;
+
+        for (k = 0; k < (size_t)n_over; k++)
+            seen |= over[k] == s;
+        if (!s->busy || seen || (rc == 0 && !eb_talk_late(&s->talk, now)))
+            continue;
+        if (rc == 0)
+            r->engine->ops->cancel(r->engine, s->slot);
+        eb_seat_fail(s, rc != 0 ? rc : EB_EABORT, err.msg, now);
+        over[n_over++] = s;
+    }
+    return n_over;
+}
+
+/* Cells */
+
+static void items_tick(struct eb_run *r, const struct eb_run_model *m,
+                       enum eb_prompt_kind prompt, const struct items_cell *c)
+{
+    eb_run_tick(r, "[%zu/%zu] %s %s: %s %s, item %zu of %zu, %zu right",
+                r->at_model, r->n_models, m->name, eb_prompt_kind_name(prompt),
+                c->pl->level->name, c->lang, c->n_done, c->to - c->from,
+                c->passes);
+}
+
+static void items_keep(struct items_cell *c, struct eb_seat *s,
+                       struct eb_run_throughput *t)
+{
+    size_t i = c->from;
+    cJSON *v = eb_seat_item(s);
+
+    if (v == NULL) {
+        c->stopped = 1;
+    } else {
+        while (c->pl->items[i] != s->task.item)
+            i++;
+        if (t != NULL) {
+            t->items++;
+            t->prompt_tokens += s->talk.meter.prompt_tokens;
+            t->cached_tokens += s->talk.meter.cached_tokens;
+            t->output_tokens += s->talk.meter.tokens;
+            eb_meter_record_tokens(&s->talk.meter, v);
+        } else {
+            eb_meter_record(&s->talk.meter, v);
+        }
+        c->done[i - c->from] = v;
+        c->n_done++;
+        c->passes += s->result.outcome == EB_OUT_OK;
+    }
+    eb_seat_close(s);
+}
+
+static int items_busy(const struct eb_run *r)
+{
+    int i, n = 0;
+
+    for (i = 0; i < r->n_seats; i++)
+        n += r->seats[i].busy;
+    return n;
+}
+
+static void items_fill(struct eb_run *r, enum eb_prompt_kind prompt,
+                       struct items_cell *c, struct eb_run_throughput *t)
+{
+    int i;
+
+    for (i = 0; i < r->n_seats; i++) {
+        struct eb_seat *s = &r->seats[i];
+
+        while (!s->busy && c->next < c->to) {
+            struct eb_task task;
+
+            c->stopped |= eb_talk_interrupts() > 0;
+            if (c->stopped)
+                return;
+            task = items_task(r, c->pl, c->pl->items[c->next++], prompt);
+            if (!items_seat(r, s, &task))
+                items_keep(c, s, t);
+        }
+    }
+}
+
+static void items_play(struct eb_run *r, const struct eb_run_model *m,
+                       enum eb_prompt_kind prompt, struct items_cell *c,
+                       struct eb_run_throughput *t)
+{
+    struct eb_seat **over = eb_xcalloc((size_t)r->n_seats, sizeof(*over));
+    int n, i;
+
+    for (;;) {
+        items_fill(r, prompt, c, t);
+        if (items_busy(r) == 0)
+            break;
+        n = items_step(r, over);
+        for (i = 0; i < n; i++)
+            items_keep(c, over[i], t);
+        if (n > 0)
+            items_tick(r, m, prompt, c);
+    }
+    free(over);
+    eb_run_progress(r, "[%zu/%zu] %s %s: %s %s: %zu of %zu right", r->at_model,
+                    r->n_models, m->name, eb_prompt_kind_name(prompt),
+                    c->pl->level->name, c->lang, c->passes, c->n_done);
+}
+
+static cJSON *items_throughput(const struct items_cell *c, int slots,
+                               const struct eb_run_throughput *t)
+{
+    cJSON *v = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(v, "level", c->pl->level->name);
+    cJSON_AddStringToObject(v, "lang", c->lang);
+    cJSON_AddNumberToObject(v, "slots", slots);
+    cJSON_AddNumberToObject(v, "items", (double)t->items);
+    cJSON_AddNumberToObject(v, "wall_ns", (double)t->wall_ns);
+    cJSON_AddNumberToObject(v, "prompt_tokens", (double)t->prompt_tokens);
+    cJSON_AddNumberToObject(v, "cached_tokens", (double)t->cached_tokens);
+    cJSON_AddNumberToObject(v, "output_tokens", (double)t->output_tokens);
+    return v;
+}
+
+/* Plays one cell into the part; 1 if the user stopped it. */
+static int items_cell(struct eb_run *r, const struct eb_run_model *m,
+                      struct eb_run_part *part, struct items_cell *c)
+{
+    struct eb_run_throughput t = {0};
+    int throughput = eb_run_throughput_mode(r);
+    int64_t from = eb_clock_ns();
+    size_t i;
+
+    c->done = eb_xcalloc(c->to - c->from, sizeof(*c->done));
+    c->next = c->from;
+    items_play(r, m, part->prompt, c, throughput ? &t : NULL);
+    t.wall_ns = eb_clock_ns() - from;
+    for (i = 0; i < c->to - c->from; i++)
+        if (c->done[i] != NULL)
+            cJSON_AddItemToArray(part->items, c->done[i]);
+    free(c->done);
+    if (throughput)
+        cJSON_AddItemToArray(part->throughput,
+                             items_throughput(c, r->n_seats, &t));
+    return c->stopped;
+}
+
+static int items_all(struct eb_run *r, const struct eb_run_model *m,
+                     struct eb_run_part *part)
+{
+    size_t i, k;
+
+    for (i = 0; i < r->plan.n_levels; i++) {
+        const struct eb_plan_level *pl = &r->plan.levels[i];
+
+        for (k = 0; k < pl->n_items;) {
+            struct items_cell c = {
+                .pl = pl, .lang = pl->items[k]->lang, .from = k};
+
+            while (k < pl->n_items && strcmp(pl->items[k]->lang, c.lang) == 0)
+                k++;
+            c.to = k;
+            if (items_cell(r, m, part, &c))
+                return 1;
+        }
     }
     return 0;
 }
 
-static cJSON *items_json(const struct eb_run *r, const struct eb_level *l,
-                         const struct eb_item *item,
-                         const struct eb_result *res,
-                         const struct eb_buf *output)
+/* Latency of a throughput run: some items again, one at a time */
+
+static const cJSON *items_find(const cJSON *items, const char *id)
 {
-    cJSON *v = cJSON_CreateObject();
+    const cJSON *v;
 
-    cJSON_AddStringToObject(v, "id", item->id);
-    cJSON_AddStringToObject(v, "pair_id", item->pair_id);
-    cJSON_AddStringToObject(v, "lang", item->lang);
-    cJSON_AddStringToObject(v, "level", l->name);
-    cJSON_AddStringToObject(v, "capability", item->capability);
-    cJSON_AddStringToObject(v, "stratum", item->stratum);
-    cJSON_AddStringToObject(v, "cluster", item->cluster);
-    cJSON_AddStringToObject(v, "class", eb_outcome_name(res->outcome));
-    cJSON_AddStringToObject(v, "detail", res->detail);
-    cJSON_AddStringToObject(v, "output",
-                            output->data != NULL ? output->data : "");
-    eb_meter_record(&r->talk.meter, v);
-    return v;
-}
-
-/* NULL if the user stopped it. */
-static cJSON *items_one(struct eb_run *r, const struct eb_plan_level *pl,
-                        const struct eb_item *item, enum eb_prompt_kind prompt,
-                        enum eb_outcome *outcome)
-{
-    struct eb_result res = {EB_OUT_HARNESS_ERROR, ""};
-    struct eb_buf output = {0};
-    struct eb_case c = {0};
-    struct eb_err err = {0};
-    cJSON *v = NULL;
-    int rc;
-
-    eb_talk_item(&r->talk);
-    rc = eb_case_fill(&c, &r->suite, pl->level, item, prompt,
-                      (uint64_t)r->opts.seed, &err);
-    r->now = &c;
-    if (rc != 0) {
-        snprintf(res.detail, sizeof(res.detail), "%.150s", err.msg);
-        rc = 0;
-    } else if (pl->level->kind == EB_KIND_DIALOG) {
-        rc = eb_dialog_run(&r->talk, &c, pl->grammar, &res, &output);
-    } else {
-        rc = items_ask(r, &c, pl->grammar, &res, &output);
+    cJSON_ArrayForEach(v, items)
+    {
+        if (strcmp(eb_json_get_str(v, "id", ""), id) == 0)
+            return v;
     }
-    r->now = NULL;
-    r->talk.deadline_ns = 0;
-    if (rc == 0)
-        v = items_json(r, pl->level, item, &res, &output);
-    *outcome = res.outcome;
-    eb_case_free(&c);
-    eb_buf_free(&output);
+    return NULL;
+}
+
+static cJSON *items_probe_json(const struct eb_seat *s, const cJSON *before)
+{
+    cJSON *item = eb_seat_item(s), *v;
+
+    if (item == NULL)
+        return NULL;
+    v = cJSON_CreateObject();
+    cJSON_AddStringToObject(v, "id", s->task.item->id);
+    cJSON_AddStringToObject(v, "lang", s->task.item->lang);
+    cJSON_AddStringToObject(v, "level", s->task.level->name);
+    cJSON_AddStringToObject(v, "class", eb_json_get_str(item, "class", ""));
+    cJSON_AddBoolToObject(v, "same_class",
+                          strcmp(eb_json_get_str(item, "class", ""),
+                                 eb_json_get_str(before, "class", "")) == 0);
+    cJSON_AddBoolToObject(v, "same_output",
+                          strcmp(eb_json_get_str(item, "output", ""),
+                                 eb_json_get_str(before, "output", "")) == 0);
+    eb_meter_record(&s->talk.meter, v);
+    cJSON_Delete(item);
     return v;
 }
 
-cJSON *eb_run_items(struct eb_run *r, const struct eb_run_model *m,
-                    enum eb_prompt_kind prompt, int *stopped)
+/* Plays one item alone; 1 if the user stopped it. */
+static int items_probe_one(struct eb_run *r, struct eb_run_part *part,
+                           const struct eb_plan_level *pl,
+                           const struct eb_item *item)
 {
-    cJSON *out = cJSON_CreateArray(), *v;
-    size_t i, k, done = 0, passes = 0, n = 0;
-    enum eb_outcome outcome;
+    const cJSON *before = items_find(part->items, item->id);
+    struct eb_task task = items_task(r, pl, item, part->prompt);
+    struct eb_seat *s = &r->seats[0], **over;
+    int busy;
+    cJSON *v;
 
-    *stopped = 0;
+    if (before == NULL)
+        return 0;
+    if (eb_talk_interrupts() > 0)
+        return 1;
+    over = eb_xcalloc((size_t)r->n_seats, sizeof(*over));
+    for (busy = items_seat(r, s, &task); busy;)
+        busy = items_step(r, over) == 0;
+    free(over);
+    v = items_probe_json(s, before);
+    if (v != NULL)
+        cJSON_AddItemToArray(part->latency, v);
+    eb_seat_close(s);
+    return v == NULL;
+}
+
+/* The first items of each level, the languages in turn. */
+static int items_probe(struct eb_run *r, const struct eb_run_model *m,
+                       struct eb_run_part *part)
+{
+    size_t i, k, at, n;
+
     for (i = 0; i < r->plan.n_levels; i++) {
         const struct eb_plan_level *pl = &r->plan.levels[i];
 
-        for (k = 0; k < pl->n_items; k++) {
-            const char *lang = pl->items[k]->lang;
-
-            *stopped = eb_talk_interrupts() > 0;
-            v = *stopped ? NULL
-                         : items_one(r, pl, pl->items[k], prompt, &outcome);
-            if (v == NULL) {
-                *stopped = 1;
-                return out;
-            }
-            cJSON_AddItemToArray(out, v);
-            n++;
-            passes += outcome == EB_OUT_OK;
-            eb_run_tick(r,
-                        "[%zu/%zu] %s %s: %s %s, item %zu of %zu, "
-                        "%zu of %zu right",
+        n = pl->n_items / r->suite.n_langs;
+        for (k = 0; k < (size_t)r->opts.latency_items && k < pl->n_items; k++) {
+            at = k % r->suite.n_langs * n + k / r->suite.n_langs;
+            eb_run_tick(r, "[%zu/%zu] %s %s: %s alone, item %zu of %lld",
                         r->at_model, r->n_models, m->name,
-                        eb_prompt_kind_name(prompt), pl->level->name, lang,
-                        ++done, r->plan.n_items, passes, n);
-            if (k + 1 < pl->n_items &&
-                strcmp(pl->items[k + 1]->lang, lang) == 0)
-                continue;
-            eb_run_progress(r, "[%zu/%zu] %s %s: %s %s: %zu of %zu right",
-                            r->at_model, r->n_models, m->name,
-                            eb_prompt_kind_name(prompt), pl->level->name, lang,
-                            passes, n);
-            n = passes = 0;
+                        eb_prompt_kind_name(part->prompt), pl->level->name,
+                        k + 1, r->opts.latency_items);
+            if (items_probe_one(r, part, pl, pl->items[at]))
+                return 1;
         }
     }
-    return out;
+    return 0;
+}
+
+int eb_run_throughput_mode(const struct eb_run *r)
+{
+    return strcmp(r->opts.mode, "throughput") == 0;
+}
+
+int eb_run_items(struct eb_run *r, const struct eb_run_model *m,
+                 struct eb_run_part *part)
+{
+    int stopped;
+
+    part->items = cJSON_CreateArray();
+    if (eb_run_throughput_mode(r)) {
+        part->throughput = cJSON_CreateArray();
+        part->latency = cJSON_CreateArray();
+    }
+    r->events = eb_xcalloc((size_t)r->engine->slots, sizeof(*r->events));
+    items_seats_open(r, r->engine->slots);
+    stopped = items_all(r, m, part);
+    if (!stopped && eb_run_throughput_mode(r))
+        stopped = items_probe(r, m, part);
+    items_seats_close(r);
+    free(r->events);
+    r->events = NULL;
+    r->now = NULL;
+    return stopped;
 }

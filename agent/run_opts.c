@@ -11,7 +11,8 @@
 #define OPTS_CTX_MAX (1 << 20)
 #define OPTS_THREADS_MAX 512
 #define OPTS_TIMEOUT_MAX 86400
-#define OPTS_TABLE_MAX 24
+#define OPTS_TABLE_MAX 28
+#define OPTS_SLOTS_MAX 128
 
 /* The table needs the struct's addresses, so it is copied out filled. */
 static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
@@ -27,10 +28,18 @@ static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
          "clear, vague or both (clear)"},
         {"constrain", 0, EB_OPT_STR, &o->constrain, "WHEN",
          "hold output to the grammar: auto, on, off (auto)"},
+        {"mode", 0, EB_OPT_STR, &o->mode, "MODE",
+         "throughput (many items at once) or latency (throughput)"},
+        {"slots", 0, EB_OPT_INT, &o->slots, "N",
+         "throughput: items at once (16)"},
+        {"latency-items", 0, EB_OPT_INT, &o->latency_items, "N",
+         "throughput: items a level to play alone as well (20)"},
         {"seed", 0, EB_OPT_INT, &o->seed, "N",
          "of order and slots in the items (1)"},
         {"threads", 't', EB_OPT_INT, &o->threads, "N", "threads (cores)"},
         {"ctx", 'c', EB_OPT_INT, &o->ctx, "N", "context in tokens (4096)"},
+        {"flash-attn", 0, EB_OPT_STR, &o->flash_attn, "WHEN",
+         "on, off, auto: off where only the CPU computes (auto)"},
         {"item-timeout", 0, EB_OPT_INT, &o->timeout_s, "S",
          "seconds an item may take (60)"},
         {"speed", 0, EB_OPT_FLAG, &o->speed, NULL,
@@ -78,6 +87,16 @@ static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
     if (rc == 0)
         rc = opts_one_of("constrain", o->constrain, "auto", "on", "off", err);
     if (rc == 0)
+        rc = opts_one_of("flash-attn", o->flash_attn, "auto", "on", "off", err);
+    if (rc == 0 && strcmp(o->mode, "throughput") != 0 &&
+        strcmp(o->mode, "latency") != 0)
+        rc = eb_fail(err, EB_EUSAGE,
+                     "--mode: '%.40s' is not throughput or latency", o->mode);
+    if (rc == 0)
+        rc = opts_within("slots", o->slots, 1, OPTS_SLOTS_MAX, err);
+    if (rc == 0)
+        rc = opts_within("latency-items", o->latency_items, 0, 1000000, err);
+    if (rc == 0)
         rc = opts_within("limit", o->limit, 0, 1000000, err);
     if (rc == 0)
         rc = opts_within("seed", o->seed, 0, INT64_C(1) << 53, err);
@@ -112,6 +131,10 @@ int eb_run_options(struct eb_run_opts *o, int argc, char **argv,
     o->suite = "custsvc";
     o->prompt = "clear";
     o->constrain = "auto";
+    o->mode = "throughput";
+    o->slots = EB_RUN_SLOTS;
+    o->latency_items = EB_RUN_LATENCY_ITEMS;
+    o->flash_attn = "auto";
     o->ctx = 4096;
     o->seed = 1;
     o->speed = 1;
@@ -141,7 +164,8 @@ void eb_run_help(FILE *out)
           out);
     eb_opt_help(table, out);
     fputs(
-        "\nCtrl-C ends the run after the item and keeps what was measured;\n"
+        "\nCtrl-C ends the run after the items under way and keeps what was "
+        "measured;\n"
         "twice, at once.\n\n"
         "Exit codes:\n"
         "  0  some model is sufficient on a level in every language\n"

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "agent/talk.h"
+#include "agent/seat.h"
 #include "common/opt.h"
 #include "common/record.h"
 #include "workloads/suite.h"
@@ -12,18 +12,24 @@
 #define EB_RUN_ITEM_TIMEOUT_NS (60 * INT64_C(1000000000))
 #define EB_RUN_BATCH 2048
 #define EB_RUN_UBATCH 512
+/* Requests at once in a throughput run, and items played alone after it. */
+#define EB_RUN_SLOTS 16
+#define EB_RUN_LATENCY_ITEMS 20
 
 struct eb_run_opts {
     const char *suite;
     struct eb_opt_list models;
-    const char *levels;    /* "a,b"; NULL: all */
-    const char *prompt;    /* clear, vague, both */
-    const char *constrain; /* auto, on, off */
+    const char *levels;     /* "a,b"; NULL: all */
+    const char *prompt;     /* clear, vague, both */
+    const char *constrain;  /* auto, on, off */
+    const char *mode;       /* throughput, latency */
+    const char *flash_attn; /* auto, on, off */
     const char *collector;
     const char *out;
     const char *device_name;
     long long limit; /* pairs a level; 0: all */
     long long seed, threads, ctx, timeout_s;
+    long long slots, latency_items; /* of a throughput run */
     int require_upload, json, speed, quiet, help;
 };
 
@@ -62,7 +68,10 @@ struct eb_run {
     struct eb_run_opts opts;
     struct eb_suite suite;
     struct eb_plan plan;
-    struct eb_talk talk;
+    struct eb_engine *engine; /* of the model now */
+    struct eb_seat *seats;    /* one a slot of it */
+    int n_seats;
+    struct eb_event *events;
     struct eb_engine_settings settings;
     enum eb_prompt_kind prompts[EB_PROMPT_KINDS];
     size_t n_prompts;
@@ -90,21 +99,33 @@ struct eb_run_model {
     cJSON *speed;
     int64_t load_ns; /* -1: not loaded */
     int ctx;         /* that was made */
+    int slots;
+    const char *flash_attn; /* NULL: unknown */
+};
+
+/* What a cell of a throughput run took. */
+struct eb_run_throughput {
+    int64_t wall_ns;
+    int64_t items, prompt_tokens, cached_tokens, output_tokens;
 };
 
 struct eb_run_part {
     enum eb_prompt_kind prompt;
     int64_t started_us, ended_us;
     const char *status;
-    const char *reason; /* NULL if complete */
-    cJSON *start, *end; /* conditions; taken over */
-    cJSON *items;       /* taken over */
+    const char *reason;          /* NULL if complete */
+    cJSON *start, *end;          /* conditions; taken over */
+    cJSON *items;                /* these three are taken over */
+    cJSON *throughput, *latency; /* NULL in a latency run */
 };
 
-/* Plays all items of the plan; returns the record's items. *stopped: the user
- * ended it. */
-cJSON *eb_run_items(struct eb_run *r, const struct eb_run_model *m,
-                    enum eb_prompt_kind prompt, int *stopped);
+/* Plays all items of the plan on r->engine into the part; 1 if the user
+ * stopped it. */
+int eb_run_items(struct eb_run *r, const struct eb_run_model *m,
+                 struct eb_run_part *part);
+int eb_run_throughput_mode(const struct eb_run *r);
+/* For struct eb_engine_settings: ends items at their time limit. */
+int eb_run_engine_stop(void *run);
 
 /* The finished record, derived. */
 cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,

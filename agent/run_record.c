@@ -75,13 +75,21 @@ static void record_suite(const struct eb_run *r, cJSON *rec)
     cJSON_AddStringToObject(out, "digest", r->suite.digest);
 }
 
-static void record_settings(const struct eb_run *r, enum eb_prompt_kind prompt,
-                            cJSON *rec)
+static void record_settings(const struct eb_run *r,
+                            const struct eb_run_model *m,
+                            enum eb_prompt_kind prompt, cJSON *rec)
 {
     cJSON *out = cJSON_AddObjectToObject(rec, "settings"), *levels;
     size_t i;
 
     cJSON_AddStringToObject(out, "prompt", eb_prompt_kind_name(prompt));
+    cJSON_AddStringToObject(out, "mode", r->opts.mode);
+    cJSON_AddNumberToObject(out, "slots",
+                            m->slots > 0 ? m->slots : r->settings.slots);
+    if (m->flash_attn != NULL)
+        cJSON_AddStringToObject(out, "flash_attn", m->flash_attn);
+    else
+        eb_json_add_null(out, "flash_attn", "absent: the engine does not say");
     cJSON_AddNumberToObject(out, "seed", (double)r->opts.seed);
     cJSON_AddNumberToObject(out, "threads", r->settings.threads);
     cJSON_AddNumberToObject(out, "ctx", r->settings.ctx);
@@ -98,7 +106,8 @@ static void record_settings(const struct eb_run *r, enum eb_prompt_kind prompt,
         cJSON_AddNumberToObject(out, "limit", (double)r->opts.limit);
     else
         cJSON_AddNullToObject(out, "limit");
-    cJSON_AddNumberToObject(out, "item_timeout_ns", (double)r->talk.timeout_ns);
+    cJSON_AddNumberToObject(out, "item_timeout_ns",
+                            (double)r->opts.timeout_s * 1e9);
 }
 
 /* Over the system prompts and user templates of all languages. */
@@ -176,6 +185,10 @@ static void record_measured(const struct eb_run_model *m,
         cJSON_AddItemToObject(rec, "items", part->items);
     else
         cJSON_AddArrayToObject(rec, "items");
+    if (part->throughput != NULL)
+        cJSON_AddItemToObject(rec, "throughput", part->throughput);
+    if (part->latency != NULL)
+        cJSON_AddItemToObject(rec, "latency_items", part->latency);
 }
 
 cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,
@@ -200,7 +213,7 @@ cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,
     record_runtime(m, rec);
     record_model(m, rec);
     record_suite(r, rec);
-    record_settings(r, part->prompt, rec);
+    record_settings(r, m, part->prompt, rec);
     record_levels(r, part->prompt, rec);
     record_measured(m, part, rec);
     eb_record_derive(rec);

@@ -68,9 +68,12 @@ static cJSON *speed_one(struct eb_engine *e, const struct speed_test *t,
 
 cJSON *eb_speed_run(struct eb_engine *e, int (*stop)(void))
 {
-    cJSON *out = cJSON_CreateArray();
+    cJSON *out;
     size_t i;
 
+    if (e->ops->bench == NULL)
+        return eb_speed_none("unsupported: the engine cannot be benched");
+    out = cJSON_CreateArray();
     for (i = 0; i < SPEED_TESTS; i++)
         cJSON_AddItemToArray(out, speed_one(e, &speed_tests[i], stop));
     e->ops->clear(e);

@@ -41,14 +41,6 @@ void eb_talk_interrupt(int n)
     talk_signals = n;
 }
 
-int eb_talk_stop(void *talk)
-{
-    const struct eb_talk *t = talk;
-
-    return talk_signals > 1 ||
-           (t->deadline_ns > 0 && eb_clock_ns() > t->deadline_ns);
-}
-
 void eb_talk_init(struct eb_talk *t, int64_t timeout_ns)
 {
     char *room = calloc(1, TALK_TEXT);
@@ -78,65 +70,34 @@ void eb_talk_item(struct eb_talk *t)
     t->deadline_ns = eb_clock_ns() + t->timeout_ns;
 }
 
-static void talk_end(struct eb_reply *r, enum eb_reply_end end,
+int eb_talk_late(const struct eb_talk *t, int64_t now_ns)
+{
+    return now_ns > t->deadline_ns;
+}
+
+static void talk_end(struct eb_talk *t, enum eb_reply_end end,
                      const char *detail)
 {
-    r->end = end;
-    snprintf(r->detail, sizeof(r->detail), "%.*s", (int)sizeof(r->detail) - 1,
-             detail);
+    t->reply.end = end;
+    snprintf(t->reply.detail, sizeof(t->reply.detail), "%s", detail);
 }
 
 /* What an engine's error means for the item. */
-static void talk_error(const struct eb_talk *t, int rc,
-                       const struct eb_err *err, struct eb_reply *r)
+static void talk_error(struct eb_talk *t, int rc, const char *detail)
 {
     char text[64];
 
     if (rc == EB_ELIMIT) {
-        talk_end(r, EB_REPLY_TRUNCATED, err->msg);
+        talk_end(t, EB_REPLY_TRUNCATED, detail);
     } else if (rc == EB_EABORT && talk_signals > 1) {
-        talk_end(r, EB_REPLY_ABORTED, "stopped by the user");
+        talk_end(t, EB_REPLY_ABORTED, "stopped by the user");
     } else if (rc == EB_EABORT) {
         snprintf(text, sizeof(text), "not finished after %.0f s",
                  (double)t->timeout_ns / 1e9);
-        talk_end(r, EB_REPLY_TIMEOUT, text);
+        talk_end(t, EB_REPLY_TIMEOUT, text);
     } else {
-        talk_end(r, EB_REPLY_FAILED, err->msg);
+        talk_end(t, EB_REPLY_FAILED, detail);
     }
-}
-
-/* The measured part: from the request to the last token. */
-static int talk_generate(struct eb_talk *t, int max_tokens, struct eb_reply *r,
-                         struct eb_err *err)
-{
-    const struct eb_engine_ops *ops = t->engine->ops;
-    struct eb_start info = {0};
-    struct eb_token token;
-    int64_t now;
-    int rc, n = 0;
-
-    eb_meter_begin(&t->meter, eb_clock_ns());
-    rc = ops->start(t->engine, t->prompt.data, &info, err);
-    while (rc == 0) {
-        if (eb_talk_stop(t)) {
-            rc = eb_fail(err, EB_EABORT, "stopped");
-            break;
-        }
-        rc = ops->next(t->engine, &token, err);
-        now = eb_clock_ns();
-        if (rc != 0 || token.end)
-            break;
-        eb_meter_token(&t->meter, now);
-        eb_buf_add(&t->raw, token.piece, token.len);
-        if (++n == max_tokens) {
-            talk_end(r, EB_REPLY_TRUNCATED, "token limit");
-            break;
-        }
-    }
-    eb_meter_finish(&t->meter, eb_clock_ns());
-    t->meter.prompt_tokens += info.prompt_tokens;
-    t->meter.cached_tokens += info.cached_tokens;
-    return rc;
 }
 
 /* Tokens may end within a character, and models may write NUL. */
@@ -157,24 +118,81 @@ static void talk_clean(struct eb_talk *t)
         eb_utf8_add(&t->text, eb_utf8_next(&p));
 }
 
-void eb_talk_ask(struct eb_talk *t, const struct eb_message *m, size_t n,
-                 const char *grammar, int max_tokens, struct eb_reply *r)
+static void talk_finish(struct eb_talk *t, int64_t now_ns)
 {
-    const struct eb_engine_ops *ops = t->engine->ops;
+    eb_meter_finish(&t->meter, now_ns);
+    if (t->prompt_tokens > 0)
+        t->meter.prompt_tokens += t->prompt_tokens;
+    if (t->cached_tokens > 0)
+        t->meter.cached_tokens += t->cached_tokens;
+}
+
+static void talk_close(struct eb_talk *t)
+{
+    talk_clean(t);
+    t->reply.text = t->text.data;
+}
+
+int eb_talk_ask(struct eb_talk *t, struct eb_engine *e, int slot,
+                const struct eb_question *q)
+{
+    struct eb_request r = {.grammar = q->grammar, .max_tokens = q->max_tokens};
+    char detail[sizeof(t->reply.detail)];
     struct eb_err err = {0};
     int rc;
 
-    memset(r, 0, sizeof(*r));
+    memset(&t->reply, 0, sizeof(t->reply));
     eb_buf_reset(&t->prompt);
     eb_buf_reset(&t->raw);
     eb_buf_reset(&t->text);
-    rc = ops->render(t->engine, m, n, &t->prompt, &err);
+    t->max_tokens = q->max_tokens;
+    t->n_tokens = 0;
+    t->prompt_tokens = t->cached_tokens = -1;
+    rc = e->ops->render(e, q->messages, q->n, &t->prompt, &err);
+    r.prompt = t->prompt.data;
+    eb_meter_begin(&t->meter, eb_clock_ns());
     if (rc == 0)
-        rc = ops->constrain(t->engine, grammar, &err);
+        rc = e->ops->start(e, slot, &r, &err);
     if (rc == 0)
-        rc = talk_generate(t, max_tokens, r, &err);
-    if (rc != 0)
-        talk_error(t, rc, &err, r);
-    talk_clean(t);
-    r->text = t->text.data;
+        return 1;
+    snprintf(detail, sizeof(detail), "%.150s", err.msg);
+    eb_talk_fail(t, rc, detail, eb_clock_ns());
+    return 0;
+}
+
+void eb_talk_fail(struct eb_talk *t, int rc, const char *detail, int64_t now_ns)
+{
+    talk_finish(t, now_ns);
+    talk_error(t, rc, detail);
+    talk_close(t);
+}
+
+/* Engines that send text in chunks tell the number of tokens at the end. */
+static void talk_over(struct eb_talk *t, const struct eb_event *e,
+                      int64_t now_ns)
+{
+    talk_finish(t, now_ns);
+    if (e->reply_tokens >= 0)
+        t->meter.tokens += e->reply_tokens - t->n_tokens;
+    if (e->rc != 0)
+        talk_error(t, e->rc, e->detail);
+    talk_close(t);
+}
+
+int eb_talk_event(struct eb_talk *t, struct eb_engine *e,
+                  const struct eb_event *event, int64_t now_ns)
+{
+    t->prompt_tokens = event->prompt_tokens;
+    t->cached_tokens = event->cached_tokens;
+    if (event->over) {
+        talk_over(t, event, now_ns);
+        return 1;
+    }
+    eb_meter_token(&t->meter, now_ns);
+    eb_buf_add(&t->raw, event->piece, event->len);
+    if (++t->n_tokens < t->max_tokens)
+        return 0;
+    e->ops->cancel(e, event->slot);
+    eb_talk_fail(t, EB_ELIMIT, "token limit", now_ns);
+    return 1;
 }

@@ -50,6 +50,8 @@ static const struct check_field check_root[] = {
     {"load", CHECK_OBJECT, CHECK_OPTIONAL},
     {"memory", CHECK_OBJECT, CHECK_OPTIONAL},
     {"speed", CHECK_ARRAY, CHECK_OPTIONAL},
+    {"throughput", CHECK_ARRAY, CHECK_OPTIONAL},
+    {"latency_items", CHECK_ARRAY, CHECK_OPTIONAL},
     {"power", CHECK_OBJECT, CHECK_OPTIONAL},
     {"counters", CHECK_OBJECT, CHECK_OPTIONAL},
     {NULL, CHECK_TEXT, 0}};
@@ -134,6 +136,30 @@ static const struct check_field check_item[] = {
     {"ttft_ns", CHECK_COUNT, CHECK_OPTIONAL},
     {"e2e_ns", CHECK_COUNT, CHECK_OPTIONAL},
     {"gaps_ns", CHECK_ARRAY, CHECK_OPTIONAL},
+    {NULL, CHECK_TEXT, 0}};
+
+static const struct check_field check_alone[] = {
+    {"id", CHECK_NAME, 0},
+    {"lang", CHECK_NAME, 0},
+    {"level", CHECK_NAME, 0},
+    {"class", CHECK_NAME, 0},
+    {"prompt_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {"cached_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {"output_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {"ttft_ns", CHECK_COUNT, CHECK_OPTIONAL},
+    {"e2e_ns", CHECK_COUNT, CHECK_OPTIONAL},
+    {"gaps_ns", CHECK_ARRAY, CHECK_OPTIONAL},
+    {NULL, CHECK_TEXT, 0}};
+
+static const struct check_field check_throughput[] = {
+    {"level", CHECK_NAME, 0},
+    {"lang", CHECK_NAME, 0},
+    {"slots", CHECK_COUNT, 0},
+    {"items", CHECK_COUNT, 0},
+    {"wall_ns", CHECK_COUNT, 0},
+    {"prompt_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {"cached_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {"output_tokens", CHECK_COUNT, CHECK_OPTIONAL},
     {NULL, CHECK_TEXT, 0}};
 
 /* "2026-01-31T08:05:09.123Z", the fraction free in length. */
@@ -310,21 +336,25 @@ static int check_levels(const cJSON *rec, const char *where, struct eb_err *err)
     return 0;
 }
 
-static int check_speeds(const cJSON *rec, const char *where, struct eb_err *err)
+/* The rows of an optional array; `counts` names their own array of whole
+ * numbers from least (NULL: none). */
+static int check_rows(const cJSON *rec, const char *key,
+                      const struct check_field *fields, const char *counts,
+                      double least, const char *where, struct eb_err *err)
 {
-    const cJSON *v;
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(rec, key), *v;
     char path[64];
     size_t i = 0;
-    int rc;
+    int rc = 0;
 
-    cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(rec, "speed"))
+    cJSON_ArrayForEach(v, rows)
     {
         struct eb_json_at at = {where, path};
 
-        snprintf(path, sizeof(path), "$.speed[%zu]", i++);
-        rc = check_fields(v, check_speed, at, err);
-        if (rc == 0)
-            rc = check_counts(v, "samples_ns", 1, at, err);
+        snprintf(path, sizeof(path), "$.%s[%zu]", key, i++);
+        rc = check_fields(v, fields, at, err);
+        if (rc == 0 && counts != NULL)
+            rc = check_counts(v, counts, least, at, err);
         if (rc != 0)
             return rc;
     }
@@ -433,7 +463,13 @@ int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err)
     if (rc == 0)
         rc = check_levels(rec, where, err);
     if (rc == 0)
-        rc = check_speeds(rec, where, err);
+        rc = check_rows(rec, "speed", check_speed, "samples_ns", 1, where, err);
+    if (rc == 0)
+        rc = check_rows(rec, "throughput", check_throughput, NULL, 0, where,
+                        err);
+    if (rc == 0)
+        rc = check_rows(rec, "latency_items", check_alone, "gaps_ns", 0, where,
+                        err);
     if (rc == 0)
         rc = check_items(rec, where, err);
     return rc;

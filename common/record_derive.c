@@ -259,21 +259,33 @@ static void derive_percentile(cJSON *out, const char *key,
             out, key, eb_stats_percentile(ns->v, ns->n, p) / DERIVE_MS);
 }
 
+/* The items whose times were taken one at a time: of a throughput run those
+ * played again alone, else all. */
+static const cJSON *derive_alone(const cJSON *rec)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(rec, "latency_items");
+
+    if (v != NULL)
+        return v;
+    return strcmp(eb_json_get_str(rec, "status", ""), "engine_error") == 0
+               ? NULL
+               : cJSON_GetObjectItemCaseSensitive(rec, "items");
+}
+
 /* Time-outs stay in: without them a slow model would look better. */
-static void derive_latency(const struct derive_items *items, cJSON *sum)
+static void derive_latency(const cJSON *rec, cJSON *sum)
 {
     cJSON *out = cJSON_AddObjectToObject(sum, "latency");
     struct derive_samples ttft = {0}, itl = {0}, tpot = {0}, e2e = {0};
-    const cJSON *gap;
-    size_t i;
+    const cJSON *alone = derive_alone(rec), *j, *gap;
 
-    for (i = 0; i < items->n; i++) {
-        const cJSON *j = items->v[i].json;
+    cJSON_ArrayForEach(j, alone)
+    {
         double first = eb_json_get_num(j, "ttft_ns", -1);
         double whole = eb_json_get_num(j, "e2e_ns", -1);
         double tokens = eb_json_get_num(j, "output_tokens", 0);
 
-        if (items->v[i].outcome == EB_OUT_HARNESS_ERROR)
+        if (strcmp(eb_json_get_str(j, "class", ""), "harness_error") == 0)
             continue;
         if (first >= 0)
             derive_sample(&ttft, first);
@@ -300,6 +312,60 @@ static void derive_latency(const struct derive_items *items, cJSON *sum)
     free(itl.v);
     free(tpot.v);
     free(e2e.v);
+}
+
+/* Items and tokens a second of each cell of a throughput run. */
+static void derive_throughput(const cJSON *rec, cJSON *sum)
+{
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(rec, "throughput"), *v;
+    cJSON *out, *row;
+
+    if (rows == NULL)
+        return;
+    out = cJSON_AddArrayToObject(sum, "throughput");
+    cJSON_ArrayForEach(v, rows)
+    {
+        double s = eb_json_get_num(v, "wall_ns", 0) / 1e9;
+
+        row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "level", eb_json_get_str(v, "level", ""));
+        cJSON_AddStringToObject(row, "lang", eb_json_get_str(v, "lang", ""));
+        if (s > 0) {
+            cJSON_AddNumberToObject(row, "items_per_s",
+                                    eb_json_get_num(v, "items", 0) / s);
+            cJSON_AddNumberToObject(row, "output_tps",
+                                    eb_json_get_num(v, "output_tokens", 0) / s);
+        } else {
+            eb_json_add_null(row, "items_per_s", "absent: no time passed");
+            eb_json_add_null(row, "output_tps", "absent: no time passed");
+        }
+        cJSON_AddItemToArray(out, row);
+    }
+}
+
+/* How often an item played alone ended otherwise than among others: batches
+ * of another size round otherwise. */
+static void derive_batching(const cJSON *rec, cJSON *sum)
+{
+    const cJSON *items = cJSON_GetObjectItemCaseSensitive(rec, "latency_items"),
+                *v;
+    int n = 0, output = 0, class = 0;
+    cJSON *out;
+
+    if (items == NULL)
+        return;
+    cJSON_ArrayForEach(v, items)
+    {
+        n++;
+        output +=
+            cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(v, "same_output"));
+        class +=
+            cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(v, "same_class"));
+    }
+    out = cJSON_AddObjectToObject(sum, "batching");
+    cJSON_AddNumberToObject(out, "compared", n);
+    cJSON_AddNumberToObject(out, "other_output", output);
+    cJSON_AddNumberToObject(out, "other_class", class);
 }
 
 static void derive_token_mean(const struct derive_items *items,
@@ -345,7 +411,9 @@ void eb_record_derive(cJSON *rec)
 
     derive_levels(rec, &items, sum);
     derive_speed(rec, sum);
-    derive_latency(&items, sum);
+    derive_latency(rec, sum);
+    derive_throughput(rec, sum);
+    derive_batching(rec, sum);
     derive_tokens(&items, sum);
     for (i = 0; i < items.n; i++)
         errors += items.v[i].outcome == EB_OUT_HARNESS_ERROR;

@@ -17,7 +17,8 @@ static struct eb_err err;
 /* Opening must fail with the code; the message names the file. */
 static void refused(const char *file, int code, const char *says)
 {
-    struct eb_engine_settings s = {1, 512, 64, 64, NULL, NULL};
+    struct eb_engine_settings s = {
+        .threads = 1, .ctx = 512, .batch = 64, .ubatch = 64, .slots = 1};
     struct eb_engine *e;
 
     memset(&err, 0, sizeof(err));

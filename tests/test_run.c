@@ -5,7 +5,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "common/json.h"
 #include "common/record.h"
 
+#define BIG_JOB EB_SOURCE_DIR "/workloads/custsvc"
 #define JOB EB_SOURCE_DIR "/tests/fixtures/job-mini"
 
 static char dir[32], out[64];
@@ -135,25 +135,41 @@ static void test_aborted(void **state)
     assert_int_equal(n_recs, 0);
 }
 
-static void *interrupt(void *arg)
-{
-    usleep(200000);
-    kill(getpid(), SIGINT);
-    return arg;
-}
-
-/* The item at hand is finished, the rest is left, the record is written. */
+/* The items under way are finished, the rest is left, the record is
+ * written. */
 static void test_interrupted(void **state)
 {
-    pthread_t t;
-
     (void)state;
-    assert_int_equal(pthread_create(&t, NULL, interrupt, NULL), 0);
-    run("-m", "fake:slow", "--item-timeout=1", "-m", "fake:key", NULL);
-    pthread_join(t, NULL);
+    run("-s", BIG_JOB, "--model=fake:sigint", "--model=fake:key",
+        "--item-timeout=1", "--slots=2");
     assert_int_equal(n_recs, 1);
     assert_string_equal(text(0, "status"), "aborted");
-    assert_int_equal(items(0), 1);
+    assert_int_equal(items(0), 2);
+}
+
+/* One at a time gives the same answers as many at once. */
+static void test_modes(void **state)
+{
+    const cJSON *v, *w;
+
+    (void)state;
+    run("-m", "fake:key", "-m", "fake:chatter", "--mode", "throughput");
+    assert_int_equal(n_recs, 2);
+    assert_int_equal(items(0), items(1));
+    v = cJSON_GetObjectItem(recs[0], "items");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v->child, "ttft_ns")));
+    w = cJSON_GetObjectItem(recs[0], "latency_items");
+    assert_true(cJSON_GetArraySize(w) > 0);
+    cJSON_ArrayForEach(v, w)
+        assert_true(cJSON_IsTrue(cJSON_GetObjectItem(v, "same_output")));
+    eb_record_list_free(recs, n_recs);
+    recs = NULL;
+    unlink(out);
+    run("-m", "fake:key", "--mode", "latency", NULL, NULL);
+    assert_int_equal(n_recs, 1);
+    assert_null(cJSON_GetObjectItem(recs[0], "latency_items"));
+    v = cJSON_GetObjectItem(recs[0], "items");
+    assert_true(cJSON_IsNumber(cJSON_GetObjectItem(v->child, "ttft_ns")));
 }
 
 /* The items of the small job settle nothing. */
@@ -167,14 +183,12 @@ static void test_not_shown(void **state)
 /* Enough items settle it. */
 static void test_verdicts(void **state)
 {
-    static const char big[] = EB_SOURCE_DIR "/workloads/custsvc";
-
     (void)state;
-    assert_int_equal(run("-s", big, "-l", "triage", "-m", "fake:key"),
+    assert_int_equal(run("-s", BIG_JOB, "-l", "triage", "-m", "fake:key"),
                      EB_EXIT_OK);
     eb_record_list_free(recs, n_recs);
     unlink(out);
-    assert_int_equal(run("-s", big, "-l", "triage", "-m", "fake:empty"),
+    assert_int_equal(run("-s", BIG_JOB, "-l", "triage", "-m", "fake:empty"),
                      EB_EXIT_INSUFFICIENT);
 }
 
@@ -221,6 +235,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_aborted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_interrupted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),

@@ -50,7 +50,9 @@ run "0 3 4" --limit 2 -m "${models[0]}" -m "${models[1]}" --collector "$url" \
     --require-upload --out "$tmp/records.jsonl"
 [ "$(wc -l <"$tmp/records.jsonl")" = 2 ] || fail "not two records"
 # 2 pairs x 2 languages x 2 levels x 2 models
-[ "$(count '"class": ?"' "$tmp/records.jsonl")" = 16 ] || fail "not 16 items"
+[ "$(count '"pair_id": ?"' "$tmp/records.jsonl")" = 16 ] || fail "not 16 items"
+[ "$(count '"same_class": ?true' "$tmp/records.jsonl")" = 16 ] || fail "batching changed an answer"
+[ "$(count '"gaps_ns": ?\[[0-9]' "$tmp/records.jsonl")" = 16 ] || fail "not 16 items played alone"
 [ "$(count '"class": ?"harness_error"' "$tmp/records.jsonl")" = 0 ] || fail "harness errors"
 [ "$(count '"test": ?"pp512","n_prompt' "$tmp/records.jsonl")" = 2 ] || fail "no pp512 samples"
 grep -qE '"vm_hwm_bytes": ?[1-9][0-9]{6,}' "$tmp/records.jsonl" || fail "no memory peak"

@@ -1,0 +1,73 @@
+/* What the files of the llama engine share (llama.h of 0.5.0). */
+#ifndef EB_ENGINE_LLAMA_H
+#define EB_ENGINE_LLAMA_H
+
+#include <llama.h>
+
+#include "agent/engine.h"
+
+#define LLAMA_PIECE_MAX 256
+
+/* A request and what of it is in the KV cache, as sequence number `slot`.
+ * A free slot keeps its tokens: the next prompt may begin alike. */
+struct llama_slot {
+    enum {
+        LLAMA_FREE,
+        LLAMA_WAITING, /* for room, or for the shared prefix */
+        LLAMA_READING, /* the prompt */
+        LLAMA_WRITING
+    } state;
+    llama_token *tokens; /* prompt and reply; base.ctx + 1 places */
+    int n;
+    int n_prompt;
+    int done;       /* tokens in the cache */
+    int borrowed;   /* of these, shared with the prefix */
+    int generation; /* of the prefix that they belong to */
+    int cached;     /* prompt tokens that were not computed again */
+    int limit;      /* most tokens that it may come to */
+    int at;         /* its logits in the batch; -1: none */
+    struct llama_sampler *grammar;
+    char *grammar_text;
+    char piece[LLAMA_PIECE_MAX];
+};
+
+struct llama {
+    struct eb_engine base;
+    struct eb_engine_settings settings;
+    struct llama_model *model;
+    struct llama_context *ctx;
+    const struct llama_vocab *vocab;
+    int n_vocab;
+    int cells; /* of the KV cache, shared by all sequences */
+    struct llama_slot *slots;
+    /* What many prompts begin with, as sequence number base.slots. */
+    llama_token *prefix;
+    int n_prefix;
+    int n_stale; /* cells of the prefix before it, still used by replies */
+    int generation;
+    llama_token *fresh; /* a prompt before its slot takes it */
+    struct llama_batch batch;
+    llama_token_data *candidates; /* n_vocab */
+    unsigned random;
+};
+
+/* Members of the driver's table that engine_llama_slots.c holds. */
+int llama_slot_start(struct eb_engine *e, int slot, const struct eb_request *r,
+                     struct eb_err *err);
+int llama_slot_step(struct eb_engine *e, struct eb_event *events, size_t *n,
+                    struct eb_err *err);
+void llama_slot_cancel(struct eb_engine *e, int slot);
+void llama_slot_clear(struct eb_engine *e);
+
+/* Replaces the slot's grammar; NULL: none. EB_EINVAL if it is not one. */
+int llama_slot_constrain(struct llama *l, struct llama_slot *s,
+                         const char *grammar, struct eb_err *err);
+/* The slot's next token by the logits at s->at: grammar first, then the most
+ * likely. LLAMA_TOKEN_NULL if no token fits the grammar. */
+llama_token llama_slot_pick(struct llama *l, struct llama_slot *s);
+
+/* llama_decode with its errors as ours; clears all on failure. */
+int llama_decode_batch(struct llama *l, struct llama_batch batch,
+                       struct eb_err *err);
+
+#endif
