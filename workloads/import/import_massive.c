@@ -508,31 +508,38 @@ static void massive_levels(struct eb_import_suite *s,
 
 static void massive_notes(const struct massive *m, struct eb_import_suite *s)
 {
+    const struct massive_lang *l = m->lang;
+
     if (!massive_both(m))
         eb_import_note(s, "Only one of en-US and zh-CN was given, so there "
                           "are no pairs of languages.");
-    eb_import_note(s,
-                   "%zu rows of locales other than en-US and zh-CN; the "
-                   "partition dev.",
-                   m->n_other);
-    eb_import_note(s, "%zu test ids without a row in the other language.",
-                   m->n_single);
-    eb_import_note(s, "intent: %zu pairs whose intents differ.", m->n_differ);
-    eb_import_note(s,
-                   "slots: %zu pairs in which a slot stands twice: an "
-                   "answer has each name once.",
-                   m->n_twice);
-    eb_import_note(s,
-                   "slots: %zu pairs without slots: one for %d with some "
-                   "is kept, else saying nothing would win.",
-                   m->n_bare, MASSIVE_BARE);
+    eb_import_note(s, "The partition dev is not used.");
+    if (m->n_other > 0)
+        eb_import_note(s, "%zu rows of locales other than en-US and zh-CN.",
+                       m->n_other);
+    if (m->n_single > 0)
+        eb_import_note(s, "%zu test ids without a row in the other language.",
+                       m->n_single);
+    if (m->n_differ > 0)
+        eb_import_note(s, "intent: %zu pairs whose intents differ.",
+                       m->n_differ);
+    if (m->n_twice > 0)
+        eb_import_note(s,
+                       "slots: %zu pairs in which a slot stands twice: an "
+                       "answer has each name once.",
+                       m->n_twice);
+    if (m->n_bare > 0)
+        eb_import_note(s,
+                       "slots: %zu pairs without slots: one for %d with "
+                       "some is kept, else saying nothing would win.",
+                       m->n_bare, MASSIVE_BARE);
     eb_import_note(s,
                    "Rows of the partition train (%zu en, %zu zh) give the "
                    "examples in the clear prompts; %zu and %zu test texts "
                    "also stand there, and no example holds one.",
-                   m->lang[0].train.n, m->lang[1].train.n,
-                   eb_import_rows_shared(&m->lang[0].test, &m->lang[0].train),
-                   eb_import_rows_shared(&m->lang[1].test, &m->lang[1].train));
+                   l[0].train.n, l[1].train.n,
+                   eb_import_rows_shared(&l[0].test, &l[0].train),
+                   eb_import_rows_shared(&l[1].test, &l[1].train));
 }
 
 static void massive_free(struct massive *m)
