@@ -6,6 +6,7 @@
 #include "workloads/check.h"
 #include "workloads/import/import.h"
 #include "workloads/import/import_read.h"
+#include "workloads/prompt.h"
 
 #define IMPORT_FIX EB_SOURCE_DIR "/tests/fixtures/import/"
 
@@ -198,6 +199,7 @@ static void nlupp_answers_are_sets_and_words(void **state)
     struct place p = import_fixture("nlupp", &s);
     const struct eb_level *l = eb_suite_level(&s, "banking-intents");
     const struct eb_level *slots = eb_suite_level(&s, "banking-slots");
+    struct eb_buf grammar = {0};
 
     (void)state;
     assert_int_equal(s.n_levels, 4);
@@ -227,6 +229,10 @@ static void nlupp_answers_are_sets_and_words(void **state)
         "last winter");
     assert_int_equal(judge(&s, slots, 0, "{\"date\":\"tuesday\"}"), EB_OUT_OK);
     assert_int_equal(judge(&s, slots, 0, "{}"), EB_OUT_WRONG);
+    eb_prompt_grammar(l, &grammar);
+    assert_non_null(strstr(grammar.data, "(\"[\" ((\"\\\"greet\\\"\" | "));
+    assert_non_null(strstr(grammar.data, "))*)? \"]\")"));
+    eb_buf_free(&grammar);
     eb_suite_free(&s);
     place_remove(&p);
 }

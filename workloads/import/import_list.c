@@ -3,6 +3,10 @@
 
 #include "workloads/import/import.h"
 
-const struct eb_importer *const eb_importers[] = {
-    &eb_import_banking77, &eb_import_clinc150, &eb_import_nlupp,
-    &eb_import_massive, NULL};
+const struct eb_importer *const eb_importers[] = {&eb_import_banking77,
+                                                  &eb_import_clinc150,
+                                                  &eb_import_nlupp,
+                                                  &eb_import_massive,
+                                                  &eb_import_bfcl,
+                                                  &eb_import_acebench,
+                                                  NULL};
