@@ -2,11 +2,14 @@
 
 #include <string.h>
 
+#include "agent/engine_openai.h"
+#include "agent/engine_plugin.h"
+
 const struct eb_engine_ops *const eb_engines[] = {
 #ifdef EB_HAVE_LLAMA
     &eb_engine_llama,
 #endif
-    &eb_engine_fake, NULL};
+    &eb_engine_openai, &eb_engine_plugin, &eb_engine_fake, NULL};
 
 const struct eb_engine_ops *eb_engine_for(const char *path)
 {

@@ -23,6 +23,7 @@ struct openai_slot {
     struct eb_buf other; /* an answer that is no stream */
     int streams;         /* the answer is one */
     int tries;
+    int resent;          /* on a connection of its own */
     int fresh;           /* the server shall not use what it kept */
     int64_t due_ns;      /* WAITING: of the retry; FLYING: of the end, or 0 */
     struct eb_err error; /* of the stream; ENDED: why the reply failed */

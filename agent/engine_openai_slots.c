@@ -61,6 +61,7 @@ static void openai_send(struct openai_slot *s)
     s->streams = 0;
     s->due_ns = 0;
     s->state = OPENAI_FLYING;
+    curl_easy_setopt(s->easy, CURLOPT_FRESH_CONNECT, (long)s->resent);
     curl_easy_setopt(s->easy, CURLOPT_POST, 1L);
     curl_easy_setopt(s->easy, CURLOPT_POSTFIELDS, s->body.data);
     curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -81,7 +82,7 @@ int eb_openai_start(struct eb_engine *e, int slot, const struct eb_request *r,
         return eb_fail(err, EB_EINVAL, "the prompt is no list of messages");
     s = &o->slots[slot];
     openai_request(o, s, r);
-    s->tries = 0;
+    s->tries = s->resent = 0;
     s->fresh = 0;
     s->reply.max_tokens = r->max_tokens;
     openai_send(s);
@@ -195,6 +196,24 @@ static void openai_answered(struct openai_slot *s)
     openai_end(s);
 }
 
+/* The server closed a kept connection just when the request went out, and
+ * never saw it: once more, on a new one. llama-server does so often; libcurl
+ * sees to it only if the request was sent whole. */
+static int openai_resend(struct openai_slot *s, CURLcode code, long status)
+{
+    long connects = 1;
+
+    curl_easy_getinfo(s->easy, CURLINFO_NUM_CONNECTS, &connects);
+    if (s->resent || connects > 0 || status != 0 ||
+        (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR &&
+         code != CURLE_GOT_NOTHING))
+        return 0;
+    curl_multi_remove_handle(s->engine->multi, s->easy);
+    s->resent = 1;
+    openai_send(s);
+    return 1;
+}
+
 static void openai_finish(struct openai_slot *s, CURLcode code)
 {
     const struct eb_openai_reply *r = &s->reply;
@@ -203,7 +222,8 @@ static void openai_finish(struct openai_slot *s, CURLcode code)
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
     if (s->error.code != 0 || (s->streams && (r->finished || r->done))) {
         openai_end(s);
-    } else if (code == CURLE_COULDNT_CONNECT && openai_again(s)) {
+    } else if (openai_resend(s, code, status) ||
+               (code == CURLE_COULDNT_CONNECT && openai_again(s))) {
         return;
     } else if (!s->streams && status != 0 &&
                (code == CURLE_OK || s->other.len > 0)) {

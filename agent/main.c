@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/engine.h"
+#include "agent/engine_cmd.h"
 #include "agent/run.h"
 #include "agent/spool.h"
 #include "common/err.h"
@@ -25,6 +26,7 @@ static const struct command commands[] = {
     {"report", eb_report_main, "make a report from records"},
 #endif
     {"suites", eb_suites_main, "list, show and check jobs"},
+    {"engine", eb_engine_main, "list and check what runs models"},
     {"spool", eb_spool_main, "records that wait for a collector"},
     {NULL, NULL, NULL}};
 

@@ -190,20 +190,33 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
     return rc;
 }
 
+/* The name that reports show: a file's without .gguf, a server's model, or
+ * the whole address of a server that has just one. */
+static char *run_name(const char *path)
+{
+    const char *base = eb_fs_base(path);
+    size_t n;
+
+    if (strncmp(path, "openai:", 7) == 0) {
+        base = strchr(path, '#');
+        base = base != NULL && base[1] != '\0' ? base + 1 : path + 7;
+    }
+    n = strlen(base);
+    if (n > 5 && strcmp(base + n - 5, ".gguf") == 0)
+        n -= 5;
+    return eb_xstrndup(base, n);
+}
+
 static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
 {
     struct eb_run_model m = {.path = path, .file_bytes = -1, .load_ns = -1};
-    const char *base = eb_fs_base(path);
-    size_t n = strlen(base);
     struct eb_err why = {0};
     struct stat st;
     int64_t from;
     char *name;
     int rc;
 
-    if (n > 5 && strcmp(base + n - 5, ".gguf") == 0)
-        n -= 5;
-    m.name = name = eb_xstrndup(base, n);
+    m.name = name = run_name(path);
     if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
         m.file_bytes = (double)st.st_size;
         eb_run_tick(r, "[%zu/%zu] %s: reading", r->at_model, r->n_models,
@@ -240,10 +253,15 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
 
 /* Session */
 
-/* A mistyped name is better told before the first model than after it. */
+/* A mistyped name is better told before the first model than after it. What
+ * names an engine need be no file: that engine will tell. */
 static int run_find(const char *path, struct eb_err *err)
 {
-    if (eb_fs_exists(path) || strncmp(path, "fake:", 5) == 0)
+    const char *engine = eb_engine_for(path)->name;
+    size_t n = strlen(engine);
+
+    if (eb_fs_exists(path) ||
+        (strncmp(path, engine, n) == 0 && path[n] == ':'))
         return 0;
     return eb_fail(err, EB_ENOENT, "%s: no such file", path);
 }

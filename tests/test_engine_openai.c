@@ -316,6 +316,24 @@ static void test_dropped(void **state)
     works();
 }
 
+/* A kept connection that breaks says nothing about the request. */
+static void test_dropped_when_kept(void **state)
+{
+    struct reply *r;
+
+    (void)state;
+    open_slots(1);
+    act(0, (struct oai_act){.chunks = OAI_GOOD});
+    act(1, (struct oai_act){.how = OAI_DROP});
+    act(2, (struct oai_act){.chunks = OAI_GOOD});
+    assert_int_equal(ask()->end.rc, 0);
+    r = ask();
+    assert_int_equal(r->end.rc, 0);
+    assert_string_equal(r->text, "Hello you");
+    assert_int_equal(server.posts, 3);
+    works();
+}
+
 /* All that matters came before the connection broke, or hung. */
 static void test_whole_enough(void **state)
 {
@@ -516,6 +534,7 @@ int main(void)
         T(test_hang),
         T(test_truncated),
         T(test_dropped),
+        T(test_dropped_when_kept),
         T(test_whole_enough),
         T(test_garbage),
         T(test_error_in_stream),
