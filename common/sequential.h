@@ -25,9 +25,9 @@
  * the results, outcomes that do not depend on the place in the order, and
  * bar, alpha and beta set before the run. It speaks about this pool: a model
  * whose rate over all customers is just the bar passes every second pool.
- * About that rate the same items speak through eb_sequential_rate. The bound
- * eb_stats_exact is for a number of items set before; after a stop chosen by
- * the results its error of 5 % is 8 to 12 % (tests/bench/sequential.md).
+ * That rate is for eb_sequential_rate, which needs more items, or, on a number
+ * of items set before, for eb_stats_exact: after a stop chosen by the results
+ * the latter's error of 5 % is 8 to 12 % (tests/bench/sequential.md).
  *
  * The caller owns the structs; they hold no memory. Any thread, one each. */
 #ifndef EB_SEQUENTIAL_H
