@@ -32,7 +32,7 @@ static const struct net_shape ladder_rungs[] = {
     {"ladder-0.3m", 64, 3, 2, 192, 4e-3},
     {"ladder-1m", 128, 3, 4, 384, 3e-3},
     {"ladder-4m", 256, 4, 4, 704, 1.5e-3},
-    {"ladder-12m", 384, 6, 6, 1024, 8e-4},
+    {"ladder-12m", 512, 4, 8, 1024, 6e-4},
 };
 
 static const char ladder_template[] =
@@ -48,6 +48,7 @@ struct ladder_options {
     const char *out;
     const char *rung;
     const char *checkpoint;
+    const char *grow;
     const char *log;
     long long steps;
     long long seed;
@@ -237,6 +238,8 @@ static int ladder_train(const struct ladder_options *o, struct eb_err *err)
                   (uint64_t)o->seed, &n, err);
     if (!rc && o->checkpoint && eb_fs_exists(o->checkpoint))
         rc = net_load(n, o->checkpoint, err);
+    else if (!rc && o->grow)
+        rc = net_grow(n, o->grow, (uint64_t)o->seed, err);
     if (!rc) {
         eb_info("%s: %lld parameters, from step %lld", shape->name,
                 (long long)net_params(n), (long long)net_steps(n));
@@ -289,6 +292,8 @@ int main(int argc, char **argv)
         {"rung", 'r', EB_OPT_STR, &o.rung, "NAME", "ladder-0.3m ... -12m"},
         {"checkpoint", 0, EB_OPT_STR, &o.checkpoint, "FILE",
          "resume from here, save here"},
+        {"grow", 0, EB_OPT_STR, &o.grow, "FILE",
+         "start from a smaller rung's checkpoint"},
         {"log", 0, EB_OPT_STR, &o.log, "FILE", "loss curve (TSV)"},
         {"steps", 0, EB_OPT_INT, &o.steps, "N", "optimiser steps in total"},
         {"seed", 0, EB_OPT_INT, &o.seed, "N", "seed of everything"},

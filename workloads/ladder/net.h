@@ -46,6 +46,10 @@ void net_close(struct net *n);
  * is 0.05 on matrices. */
 int net_step(struct net *n, const struct net_pack *pack, double lr,
              double *loss, struct eb_err *err);
+/* Takes over a smaller network's checkpoint: computes the same at first. Width
+ * and head width must be whole multiples of its own. */
+int net_grow(struct net *n, const char *path, uint64_t seed,
+             struct eb_err *err);
 int64_t net_params(const struct net *n);
 int64_t net_steps(const struct net *n);
 /* Weights and optimiser state as a GGUF of F32 tensors. */
