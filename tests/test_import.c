@@ -439,6 +439,9 @@ static void wrong_files_say_where(void **state)
     refuse("banking77", dir, "train.csv:3: text after a closing quote");
     help_write(dir, "train.csv", "text,category\n");
     refuse("banking77", dir, "train.csv:2: no rows");
+    help_write(dir, "train.csv", "text,category\na,card_arrival\n");
+    help_write(dir, "test.csv", "text,category\nb,card_arri");
+    refuse("banking77", dir, "test.csv:2: the category card_arri is not in");
     refuse("clinc150", dir, "no data_full.json or data_oos_plus.json");
     help_write(dir, "data_full.json", "{\"train\": [[\"a\", \"b\"],\n[\"c\"");
     refuse("clinc150", dir, "data_full.json: line 2");

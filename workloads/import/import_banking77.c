@@ -12,8 +12,21 @@
 struct banking_file {
     const char *path;
     struct eb_import_rows rows;
-    size_t n_broken; /* texts with a line end */
+    struct eb_import_labels labels;
+    const struct eb_import_labels *known; /* NULL: any label will do */
+    size_t n_broken;                      /* texts with a line end */
 };
+
+static int banking_knows(const struct eb_import_labels *l, const char *label)
+{
+    size_t i;
+
+    for (i = 0; i < l->n; i++) {
+        if (strcmp(l->v[i], label) == 0)
+            return 1;
+    }
+    return 0;
+}
 
 static int banking_row(void *ctx, char **cells, size_t n, int line,
                        struct eb_err *err)
@@ -25,6 +38,12 @@ static int banking_row(void *ctx, char **cells, size_t n, int line,
         return eb_fail(err, EB_EPARSE,
                        "%.180s:%d: expected a text and a category", f->path,
                        line);
+    /* What a file that was cut short ends in. */
+    if (f->known != NULL && !banking_knows(f->known, cells[1]))
+        return eb_fail(err, EB_EPARSE,
+                       "%.140s:%d: the category %.60s is not in train.csv",
+                       f->path, line, cells[1]);
+    eb_import_labels_add(&f->labels, cells[1]);
     f->n_broken += strchr(cells[0], '\n') != NULL;
     eb_import_rows_add(&f->rows, cells[0], cells[1]);
     return 0;
@@ -74,9 +93,8 @@ static void banking_prompts(struct eb_import_suite *s,
 static void banking_make(const struct eb_import_options *o,
                          struct eb_import_suite *s,
                          const struct banking_file *train,
-                         const struct banking_file *test)
+                         struct banking_file *test)
 {
-    struct eb_import_labels labels = {0};
     cJSON *gold, *fields = cJSON_CreateArray();
     size_t i;
 
@@ -85,12 +103,12 @@ static void banking_make(const struct eb_import_options *o,
 
         gold = cJSON_CreateObject();
         cJSON_AddStringToObject(gold, "intent", r->label);
-        eb_import_labels_add(&labels, r->label);
         eb_import_add_item(
             s, "intent", eb_import_message(r->text, "intent", r->label, gold));
     }
-    eb_import_labels_keep(&labels, s, "intent", "intent");
-    cJSON_AddItemToArray(fields, eb_import_field("intent", "enum", &labels));
+    eb_import_labels_keep(&test->labels, s, "intent", "intent");
+    cJSON_AddItemToArray(fields,
+                         eb_import_field("intent", "enum", &test->labels));
     eb_import_add_level(
         s, eb_import_json_level(
                "intent", 0.80,
@@ -98,7 +116,7 @@ static void banking_make(const struct eb_import_options *o,
                "person passes it on; about one training label in seven is "
                "doubtful, so a bar near 1 would measure the labels.",
                1, 64, fields, "{\"intent\":null}", "{\"intent\":null}"));
-    banking_prompts(s, &labels, train, test, o->seed);
+    banking_prompts(s, &test->labels, train, test, o->seed);
     eb_import_note(s,
                    "train.csv (%zu rows) gives the examples in the clear "
                    "prompt, one a label; no train row is an item.",
@@ -111,7 +129,11 @@ static void banking_make(const struct eb_import_options *o,
                    "White space became single spaces: %zu rows of test.csv "
                    "and %zu of train.csv hold line ends.",
                    test->n_broken, train->n_broken);
-    eb_import_labels_free(&labels);
+    if (test->labels.n < train->labels.n)
+        eb_import_note(s,
+                       "%zu of %zu categories of train.csv have no item and "
+                       "are not offered.",
+                       train->labels.n - test->labels.n, train->labels.n);
 }
 
 static int banking_run(const struct eb_import_options *o,
@@ -120,6 +142,7 @@ static int banking_run(const struct eb_import_options *o,
     struct banking_file train = {0}, test = {0};
     int rc = banking_read(o->path, "train.csv", &train, err);
 
+    test.known = &train.labels;
     if (rc == 0)
         rc = banking_read(o->path, "test.csv", &test, err);
     if (rc == 0) {
@@ -133,6 +156,8 @@ static int banking_run(const struct eb_import_options *o,
     }
     eb_import_rows_free(&train.rows);
     eb_import_rows_free(&test.rows);
+    eb_import_labels_free(&train.labels);
+    eb_import_labels_free(&test.labels);
     return rc;
 }
 
