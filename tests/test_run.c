@@ -109,6 +109,27 @@ static void test_limit(void **state)
     assert_int_equal(items(0), 2); /* one in each of two languages */
 }
 
+/* What names no engine must be a file; what does, need not be one. */
+static void test_find(void **state)
+{
+    (void)state;
+    assert_int_equal(run("-m", "nowhere.gguf", NULL, NULL, NULL, NULL),
+                     EB_EXIT_USAGE);
+    assert_int_equal(run("-m", "opnai:http://127.0.0.1:1/v1#m", NULL, NULL,
+                         NULL, NULL),
+                     EB_EXIT_USAGE);
+    assert_int_equal(n_recs, 0);
+    assert_int_equal(run("-m", "openai:http://127.0.0.1:1/v1#org/m", "-m",
+                         "plugin:/nowhere/libx.so", NULL, NULL),
+                     EB_EXIT_UNFIT);
+    assert_int_equal(n_recs, 2);
+    assert_string_equal(text(0, "status"), "engine_error");
+    assert_string_equal(
+        eb_json_get_str(cJSON_GetObjectItem(recs[0], "model"), "name", ""),
+        "org/m");
+    assert_non_null(strstr(text(1, "status_reason"), "/nowhere/libx.so"));
+}
+
 static void test_broken(void **state)
 {
     (void)state;
@@ -230,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_find, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_then_others, setup,
                                         teardown),

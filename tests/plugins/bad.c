@@ -88,7 +88,7 @@ static int bad_step(void *engine, struct edgebench_event *events, size_t *n,
         e->token = e->prompt_tokens = e->cached_tokens = e->reply_tokens = -1;
         e->piece = pieces[bad_at[i] - 1];
 #ifdef BAD_FORGETFUL /* another text each time */
-        e->piece = bad_calls++ % 3 == 0 ? "three" : e->piece;
+        e->piece = bad_calls++ % 4 == 0 ? "three" : e->piece;
         e->piece = bad_at[i] == 3 ? NULL : e->piece;
 #endif
         e->len = e->piece != NULL ? strlen(e->piece) : 0;
@@ -157,6 +157,7 @@ const void *edgebench_plugout(void)
 const struct edgebench_plugin *edgebench_plugin(void)
 {
 #ifdef BAD_NULL_STRUCT
+    (void)&bad_plugin;
     return NULL;
 #else
     return &bad_plugin;
