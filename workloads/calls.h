@@ -19,7 +19,7 @@
 #include "workloads/rng.h"
 #include "workloads/suite.h"
 
-#define EB_CALLS_MAX 16 /* calls in one answer */
+#define EB_CALLS_MAX 32 /* calls in one answer */
 #define EB_CALLS_WHY 160
 
 /* Functions. A parameter's schema has a type (string, number, integer,

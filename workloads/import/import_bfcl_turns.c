@@ -14,7 +14,6 @@
 #include "common/mem.h"
 #include "workloads/calls.h"
 #include "workloads/import/import_bfcl.h"
-#include "workloads/text.h"
 
 static const struct {
     const char *name, *file;
@@ -202,40 +201,15 @@ static cJSON *turns_calls(const struct turns_job *j, const cJSON *texts)
     return out;
 }
 
-/* A conversation and how its functions are described. */
-struct turns_words {
-    char *text;   /* as it is */
-    char *folded; /* as texts are compared */
-};
-
-/* 1 if every text and number of the tree stands in the words. */
-static int turns_told(const cJSON *tree, const struct turns_words *w)
-{
-    char number[32];
-    const cJSON *v;
-    char *text;
-    int told = 1;
-
-    if (cJSON_IsNumber(tree)) {
-        snprintf(number, sizeof(number), "%.10g", tree->valuedouble);
-        told = eb_text_contains(w->text, number);
-    } else if (cJSON_IsString(tree)) {
-        text = eb_calls_text(tree->valuestring);
-        told = *text == '\0' || strstr(w->folded, text) != NULL;
-        free(text);
-    }
-    cJSON_ArrayForEach(v, tree) told = told && turns_told(v, w);
-    return told;
-}
-
+/* 1 if all values stand in the conversation or in what the functions say of
+ * their parameters. */
 static int turns_all_told(const struct turns_job *j, const cJSON *calls,
                           const char *context, const char *message)
 {
-    struct turns_words w;
     struct eb_buf b = {0};
     const cJSON *c;
     char *text;
-    int told = 1;
+    int told;
 
     eb_buf_addf(&b, "%s %s", context != NULL ? context : "", message);
     cJSON_ArrayForEach(c, calls)
@@ -247,11 +221,7 @@ static int turns_all_told(const struct turns_job *j, const cJSON *calls,
         eb_buf_addf(&b, " %s", text != NULL ? text : "");
         free(text);
     }
-    w.text = b.data;
-    w.folded = eb_calls_text(b.data);
-    cJSON_ArrayForEach(c, calls) told =
-        told && turns_told(turns_get(c, "args"), &w);
-    free(w.folded);
+    told = eb_calls_told(calls, b.data, 1);
     eb_buf_free(&b);
     return told;
 }

@@ -153,6 +153,25 @@ cJSON *eb_calls_function(const cJSON *source)
     return out;
 }
 
+void eb_calls_drop(cJSON *function, const char *parameter)
+{
+    cJSON *schema = cJSON_GetObjectItemCaseSensitive(function, "parameters");
+    cJSON *list = cJSON_GetObjectItemCaseSensitive(schema, "required");
+    const cJSON *v;
+    int i = 0;
+
+    cJSON_DeleteItemFromObjectCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(schema, "properties"), parameter);
+    cJSON_ArrayForEach(v, list)
+    {
+        if (cJSON_IsString(v) && strcmp(v->valuestring, parameter) == 0) {
+            cJSON_DeleteItemFromArray(list, i);
+            return;
+        }
+        i++;
+    }
+}
+
 /* Golds */
 
 cJSON *eb_calls_pattern(const cJSON *value)
@@ -322,6 +341,43 @@ int eb_calls_is_latin(const char *text)
             other++;
     }
     return 4 * other <= latin;
+}
+
+struct calls_words {
+    const char *text;
+    char *folded; /* as texts are compared */
+    int numbers;
+};
+
+static int calls_told(const cJSON *tree, const struct calls_words *w)
+{
+    char number[32];
+    const cJSON *v;
+    char *text;
+    int told = 1;
+
+    if (cJSON_IsNumber(tree) && w->numbers) {
+        snprintf(number, sizeof(number), "%.10g", tree->valuedouble);
+        told = eb_text_contains(w->text, number);
+    } else if (cJSON_IsString(tree)) {
+        text = eb_calls_text(tree->valuestring);
+        told = *text == '\0' || strstr(w->folded, text) != NULL;
+        free(text);
+    }
+    cJSON_ArrayForEach(v, tree) told = told && calls_told(v, w);
+    return told;
+}
+
+int eb_calls_told(const cJSON *calls, const char *text, int numbers)
+{
+    struct calls_words w = {text, eb_calls_text(text), numbers};
+    const cJSON *c;
+    int told = 1;
+
+    cJSON_ArrayForEach(c, calls) told =
+        told && calls_told(calls_get(c, "args"), &w);
+    free(w.folded);
+    return told;
 }
 
 void eb_calls_say(struct eb_buf *out, const char *role, const char *text)

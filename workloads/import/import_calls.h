@@ -34,6 +34,8 @@ const char *eb_calls_str(const cJSON *obj, const char *key);
  * number, array, nothing. New tree. */
 cJSON *eb_calls_function(const cJSON *source);
 cJSON *eb_calls_schema(const cJSON *source);
+/* Takes a parameter out of a function. */
+void eb_calls_drop(cJSON *function, const char *parameter);
 
 /* [pattern]: a plain value as the only accepted one. New tree. */
 cJSON *eb_calls_accept(const cJSON *value);
@@ -84,6 +86,9 @@ void eb_calls_end(struct eb_import_suite *s, const struct eb_calls_level *l);
 
 /* 1 if nearly all letters are Latin ones: an item of a set in English. */
 int eb_calls_is_latin(const char *text);
+/* 1 if all texts in the arguments of the calls stand in a text, and all
+ * numbers if they are asked for. */
+int eb_calls_told(const cJSON *calls, const char *text, int numbers);
 /* Appends "role: text\n". */
 void eb_calls_say(struct eb_buf *out, const char *role, const char *text);
 
