@@ -286,15 +286,30 @@ void eb_calls_add_level(struct eb_import_suite *s, struct eb_calls_level *l,
     }
 }
 
+static size_t calls_length(const cJSON *tools, const struct eb_calls_item *it)
+{
+    struct eb_buf b = {0};
+    size_t n;
+
+    eb_calls_show(tools, &b);
+    n = b.len + strlen(it->message) +
+        (it->context != NULL ? strlen(it->context) : 0);
+    eb_buf_free(&b);
+    return n;
+}
+
 int eb_calls_add(struct eb_import_suite *s, struct eb_calls_level *l,
                  struct eb_calls_item *it)
 {
     cJSON *v, *prompt, *tools;
     int bad = eb_calls_check_tools(it->tools, l->functions, l->bad);
+    size_t n;
 
     if (bad == 0) {
         tools = eb_calls_tools(it->tools, l->functions);
         bad = eb_calls_check_gold(tools, it->gold, l->bad);
+        n = calls_length(tools, it);
+        l->longest = n > l->longest ? n : l->longest;
         cJSON_Delete(tools);
     }
     if (bad != 0) {
@@ -321,6 +336,17 @@ int eb_calls_add(struct eb_import_suite *s, struct eb_calls_level *l,
 
 void eb_calls_end(struct eb_import_suite *s, const struct eb_calls_level *l)
 {
+    /* JSON has about three bytes a token. A context that is too small ends
+     * items as truncated, which looks like a fault of the model. */
+    size_t need = l->longest / 3 + (size_t)l->max_tokens + 512, ctx = 4096;
+
+    while (ctx < need)
+        ctx *= 2;
+    if (ctx > 4096)
+        eb_import_note(s,
+                       "%s: prompts of up to %zu bytes; run it with --ctx %zu "
+                       "or more",
+                       l->name, l->longest, ctx);
     if (l->n_bad > 0)
         eb_import_note(s,
                        "%s: %zu items whose right answer their own functions "

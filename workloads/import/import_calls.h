@@ -72,6 +72,7 @@ struct eb_calls_level {
     cJSON *functions; /* taken over; NULL: none */
     size_t n_bad;     /* items that eb_calls_add left out */
     char bad[160];    /* why, the last time */
+    size_t longest;   /* bytes of a prompt */
 };
 
 /* The level and its prompts in the languages ("en zh"). */

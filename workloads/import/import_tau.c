@@ -181,6 +181,8 @@ void eb_tau_end(struct eb_tau *t)
 {
     const char *l = t->level.name;
 
+    if (t->policy != NULL)
+        t->level.longest += strlen(t->policy);
     eb_calls_end(t->s, &t->level);
     if (t->n_user > 0)
         eb_import_note(t->s, "%s: %zu tasks whose customer is in no record", l,
