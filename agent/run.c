@@ -159,6 +159,16 @@ static int run_failed(struct eb_run *r, const struct eb_run_model *m,
     return rc;
 }
 
+/* Sizes are tested in a fixed order up to the first that does not pass (from
+ * the largest), or that passes (from the smallest): the rest is not needed. */
+static void run_settle(struct eb_run *r, const struct eb_run_part *part)
+{
+    int passed = !part->failed && !part->open;
+
+    if (!r->opts.full && r->n_prompts == 1)
+        r->settled |= r->opts.smallest_first ? passed : !passed;
+}
+
 static int run_loaded(struct eb_run *r, struct eb_run_model *m,
                       struct eb_err *err)
 {
@@ -172,6 +182,7 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
                                    .start = eb_device_conditions("")};
 
         stopped = eb_run_items(r, m, &part);
+        run_settle(r, &part);
         if (stopped) {
             part.status = "aborted";
             part.reason = "stopped by the user";
@@ -260,8 +271,7 @@ static int run_find(const char *path, struct eb_err *err)
     const char *engine = eb_engine_for(path)->name;
     size_t n = strlen(engine);
 
-    if (eb_fs_exists(path) ||
-        (strncmp(path, engine, n) == 0 && path[n] == ':'))
+    if (eb_fs_exists(path) || (strncmp(path, engine, n) == 0 && path[n] == ':'))
         return 0;
     return eb_fail(err, EB_ENOENT, "%s: no such file", path);
 }
@@ -339,9 +349,47 @@ static void run_close(struct eb_run *r)
     free(r->spool);
 }
 
+struct run_file {
+    const char *path;
+    double bytes; /* -1: unknown */
+    size_t at;    /* as given */
+};
+
+static int run_larger_cmp(const void *a, const void *b)
+{
+    const struct run_file *x = a, *y = b;
+
+    if (x->bytes != y->bytes)
+        return x->bytes > y->bytes ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Largest file first, or last; without sizes as given. Free the array. */
+static struct run_file *run_order(const struct eb_run *r, char **found,
+                                  size_t n)
+{
+    struct run_file *v = eb_xcalloc(n + 1, sizeof(*v)), t;
+    struct stat st;
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        v[i].path = found != NULL ? found[i] : r->opts.models.v[i];
+        v[i].bytes = stat(v[i].path, &st) == 0 ? (double)st.st_size : -1;
+        v[i].at = i;
+    }
+    qsort(v, n, sizeof(*v), run_larger_cmp);
+    for (i = 0; r->opts.smallest_first && i < n / 2; i++) {
+        t = v[i];
+        v[i] = v[n - 1 - i];
+        v[n - 1 - i] = t;
+    }
+    return v;
+}
+
 static int run_all(struct eb_run *r, struct eb_err *err)
 {
     struct eb_buf folder = {0};
+    struct run_file *order;
     char **paths = NULL;
     size_t n = 0, i;
     int rc = 0;
@@ -353,10 +401,17 @@ static int run_all(struct eb_run *r, struct eb_err *err)
     if (rc == 0 && folder.len > 0)
         eb_run_progress(r, "%zu models of %s", n, folder.data);
     r->n_models = n;
-    for (i = 0; i < n && rc == 0 && eb_talk_interrupts() == 0; i++) {
+    order = run_order(r, paths, n);
+    for (i = 0; i < n && rc == 0 && !r->settled && eb_talk_interrupts() == 0;
+         i++) {
         r->at_model = i + 1;
-        rc = run_model(r, paths != NULL ? paths[i] : r->opts.models.v[i], err);
+        rc = run_model(r, order[i].path, err);
     }
+    if (r->settled && i < n)
+        eb_run_progress(
+            r, "%zu model%s not needed for the answer; --full runs all", n - i,
+            n - i == 1 ? "" : "s");
+    free(order);
     if (paths != NULL)
         eb_fs_list_free(paths, n);
     eb_buf_free(&folder);

@@ -1,10 +1,13 @@
 /* Playing the items of a plan on one loaded model. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/run_parts.h"
 #include "common/clock.h"
+#include "common/decision.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/mem.h"
 
 /* One language of one level: decided by itself. */
@@ -14,8 +17,8 @@ struct items_cell {
     size_t from, to; /* of pl->items */
     size_t next;     /* to be opened */
     cJSON **done;    /* by item, NULL where not played */
-    size_t n_done;
-    size_t passes;
+    size_t n_seen;   /* of them, counted by the decision: no gap before */
+    struct eb_decision decision;
     int stopped; /* by the user */
 };
 
@@ -119,10 +122,29 @@ static int items_step(struct eb_run *r, struct eb_seat **over)
 static void items_tick(struct eb_run *r, const struct eb_run_model *m,
                        enum eb_prompt_kind prompt, const struct items_cell *c)
 {
-    eb_run_tick(r, "[%zu/%zu] %s %s: %s %s, item %zu of %zu, %zu right",
+    eb_run_tick(r, "[%zu/%zu] %s %s: %s %s, item %zu of %zu, %" PRId64 " right",
                 r->at_model, r->n_models, m->name, eb_prompt_kind_name(prompt),
-                c->pl->level->name, c->lang, c->n_done, c->to - c->from,
-                c->passes);
+                c->pl->level->name, c->lang, c->n_seen, c->to - c->from,
+                c->decision.passes);
+}
+
+/* Counts items in their order: those that overtook others must wait, or the
+ * short ones would come first too often. */
+static void items_decide(struct items_cell *c)
+{
+    size_t n = c->to - c->from;
+    const cJSON *v;
+    int o;
+
+    while (c->n_seen < n && c->done[c->n_seen] != NULL &&
+           !eb_decision_done(&c->decision)) {
+        v = c->done[c->n_seen++];
+        o = eb_outcome_parse(eb_json_get_str(v, "class", ""));
+        if (o != EB_OUT_HARNESS_ERROR)
+            eb_decision_add(
+                &c->decision, o == EB_OUT_OK,
+                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(v, "critical")));
+    }
 }
 
 static void items_keep(struct items_cell *c, struct eb_seat *s,
@@ -146,10 +168,9 @@ static void items_keep(struct items_cell *c, struct eb_seat *s,
             eb_meter_record(&s->talk.meter, v);
         }
         c->done[i - c->from] = v;
-        c->n_done++;
-        c->passes += s->result.outcome == EB_OUT_OK;
     }
     eb_seat_close(s);
+    items_decide(c);
 }
 
 static int items_busy(const struct eb_run *r)
@@ -173,12 +194,25 @@ static void items_fill(struct eb_run *r, enum eb_prompt_kind prompt,
             struct eb_task task;
 
             c->stopped |= eb_talk_interrupts() > 0;
-            if (c->stopped)
+            if (c->stopped || eb_decision_done(&c->decision))
                 return;
             task = items_task(r, c->pl, c->pl->items[c->next++], prompt);
             if (!items_seat(r, s, &task))
                 items_keep(c, s, t);
         }
+    }
+}
+
+/* The cell is decided: what is under way is not needed. */
+static void items_cancel(struct eb_run *r)
+{
+    int i;
+
+    for (i = 0; i < r->n_seats; i++) {
+        if (!r->seats[i].busy)
+            continue;
+        r->engine->ops->cancel(r->engine, i);
+        eb_seat_close(&r->seats[i]);
     }
 }
 
@@ -191,6 +225,8 @@ static void items_play(struct eb_run *r, const struct eb_run_model *m,
 
     for (;;) {
         items_fill(r, prompt, c, t);
+        if (eb_decision_done(&c->decision))
+            items_cancel(r);
         if (items_busy(r) == 0)
             break;
         n = items_step(r, over);
@@ -200,9 +236,11 @@ static void items_play(struct eb_run *r, const struct eb_run_model *m,
             items_tick(r, m, prompt, c);
     }
     free(over);
-    eb_run_progress(r, "[%zu/%zu] %s %s: %s %s: %zu of %zu right", r->at_model,
-                    r->n_models, m->name, eb_prompt_kind_name(prompt),
-                    c->pl->level->name, c->lang, c->passes, c->n_done);
+    eb_run_progress(
+        r, "[%zu/%zu] %s %s: %s %s: %" PRId64 " of %" PRId64 " right: %s",
+        r->at_model, r->n_models, m->name, eb_prompt_kind_name(prompt),
+        c->pl->level->name, c->lang, c->decision.passes, c->decision.n,
+        eb_verdict_name(eb_decision_verdict(&c->decision)));
 }
 
 static cJSON *items_throughput(const struct items_cell *c, int slots,
@@ -221,6 +259,37 @@ static cJSON *items_throughput(const struct items_cell *c, int slots,
     return v;
 }
 
+/* The items that the decision counted; those that ran ahead are left out. */
+static void items_collect(struct items_cell *c, cJSON *out)
+{
+    size_t n = c->to - c->from, i;
+
+    for (i = 0; i < n; i++) {
+        if (c->done[i] != NULL &&
+            (i < c->n_seen || !eb_decision_done(&c->decision)))
+            cJSON_AddItemToArray(out, c->done[i]);
+        else
+            cJSON_Delete(c->done[i]);
+    }
+    free(c->done);
+}
+
+static int items_open(const struct eb_run *r, enum eb_prompt_kind prompt,
+                      struct items_cell *c)
+{
+    cJSON *def = eb_run_level_json(r, c->pl, prompt);
+    struct eb_decision_rule rule = eb_decision_rule(def, c->lang);
+    struct eb_err err = {0};
+    int rc = eb_decision_open(&c->decision, &rule, &err);
+
+    cJSON_Delete(def);
+    c->next = c->from;
+    c->done = eb_xcalloc(c->to - c->from, sizeof(*c->done));
+    if (rc != 0)
+        eb_error("%s %s: %s", c->pl->level->name, c->lang, err.msg);
+    return rc;
+}
+
 /* Plays one cell into the part; 1 if the user stopped it. */
 static int items_cell(struct eb_run *r, const struct eb_run_model *m,
                       struct eb_run_part *part, struct items_cell *c)
@@ -228,31 +297,29 @@ static int items_cell(struct eb_run *r, const struct eb_run_model *m,
     struct eb_run_throughput t = {0};
     int throughput = eb_run_throughput_mode(r);
     int64_t from = eb_clock_ns();
-    size_t i;
 
-    c->done = eb_xcalloc(c->to - c->from, sizeof(*c->done));
-    c->next = c->from;
-    items_play(r, m, part->prompt, c, throughput ? &t : NULL);
+    if (items_open(r, part->prompt, c) == 0)
+        items_play(r, m, part->prompt, c, throughput ? &t : NULL);
     t.wall_ns = eb_clock_ns() - from;
-    for (i = 0; i < c->to - c->from; i++)
-        if (c->done[i] != NULL)
-            cJSON_AddItemToArray(part->items, c->done[i]);
-    free(c->done);
+    items_collect(c, part->items);
     if (throughput)
         cJSON_AddItemToArray(part->throughput,
                              items_throughput(c, r->n_seats, &t));
+    part->failed |= eb_decision_verdict(&c->decision) == EB_INSUFFICIENT;
+    part->open |= eb_decision_verdict(&c->decision) == EB_NOT_SHOWN;
     return c->stopped;
 }
 
+/* The job is lost at the first level that fails in some language. */
 static int items_all(struct eb_run *r, const struct eb_run_model *m,
                      struct eb_run_part *part)
 {
     size_t i, k;
 
-    for (i = 0; i < r->plan.n_levels; i++) {
+    for (i = 0; i < r->plan.n_levels && (r->opts.full || !part->failed); i++) {
         const struct eb_plan_level *pl = &r->plan.levels[i];
 
-        for (k = 0; k < pl->n_items;) {
+        for (k = 0; k < pl->n_items && (r->opts.full || !part->failed);) {
             struct items_cell c = {
                 .pl = pl, .lang = pl->items[k]->lang, .from = k};
 

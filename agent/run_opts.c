@@ -11,7 +11,7 @@
 #define OPTS_CTX_MAX (1 << 20)
 #define OPTS_THREADS_MAX 512
 #define OPTS_TIMEOUT_MAX 86400
-#define OPTS_TABLE_MAX 28
+#define OPTS_TABLE_MAX 32
 #define OPTS_SLOTS_MAX 128
 
 /* The table needs the struct's addresses, so it is copied out filled. */
@@ -28,6 +28,12 @@ static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
          "clear, vague or both (clear)"},
         {"constrain", 0, EB_OPT_STR, &o->constrain, "WHEN",
          "hold output to the grammar: auto, on, off (auto)"},
+        {"stop", 0, EB_OPT_STR, &o->stop, "WHEN",
+         "early: once a level is decided; never: after all items (early)"},
+        {"full", 0, EB_OPT_FLAG, &o->full, NULL,
+         "go on after a level or a model fails"},
+        {"smallest-first", 0, EB_OPT_FLAG, &o->smallest_first, NULL,
+         "models from the smallest up, each at alpha / models"},
         {"mode", 0, EB_OPT_STR, &o->mode, "MODE",
          "throughput (many items at once) or latency (throughput)"},
         {"slots", 0, EB_OPT_INT, &o->slots, "N",
@@ -92,6 +98,10 @@ static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
         strcmp(o->mode, "latency") != 0)
         rc = eb_fail(err, EB_EUSAGE,
                      "--mode: '%.40s' is not throughput or latency", o->mode);
+    if (rc == 0 && strcmp(o->stop, "early") != 0 &&
+        strcmp(o->stop, "never") != 0)
+        rc = eb_fail(err, EB_EUSAGE, "--stop: '%.40s' is not early or never",
+                     o->stop);
     if (rc == 0)
         rc = opts_within("slots", o->slots, 1, OPTS_SLOTS_MAX, err);
     if (rc == 0)
@@ -132,6 +142,7 @@ int eb_run_options(struct eb_run_opts *o, int argc, char **argv,
     o->prompt = "clear";
     o->constrain = "auto";
     o->mode = "throughput";
+    o->stop = "early";
     o->slots = EB_RUN_SLOTS;
     o->latency_items = EB_RUN_LATENCY_ITEMS;
     o->flash_attn = "auto";
@@ -159,23 +170,23 @@ void eb_run_help(FILE *out)
     memset(&o, 0, sizeof(o));
     opts_table(&o, table);
     fputs("Usage: edgebench run [OPTIONS]\n\n"
-          "Runs a job on models and says which is the smallest that does it.\n"
+          "Runs a job on models and says which is the smallest that does it:\n"
+          "from the largest down to the first that fails a level.\n"
           "One record a model and prompt kind is kept in the spool folder.\n\n",
           out);
     eb_opt_help(table, out);
-    fputs(
-        "\nCtrl-C ends the run after the items under way and keeps what was "
-        "measured;\n"
-        "twice, at once.\n\n"
-        "Exit codes:\n"
-        "  0  some model is sufficient on a level in every language\n"
-        "  1  internal error\n"
-        "  2  wrong usage\n"
-        "  3  no model is sufficient: the largest is insufficient everywhere\n"
-        "  4  not shown: the items do not settle it\n"
-        "  6  nothing could be measured: no model loads, or the run is void\n"
-        "  7  --require-upload, and a record is only in the spool folder\n",
-        out);
+    fputs("\nCtrl-C ends the run after the items under way and keeps what was "
+          "measured;\n"
+          "twice, at once.\n\n"
+          "Exit codes:\n"
+          "  0  some model is sufficient: all levels run, every language\n"
+          "  1  internal error\n"
+          "  2  wrong usage\n"
+          "  3  no model is sufficient: the largest fails a level\n"
+          "  4  not shown: the items run do not settle it\n"
+          "  6  nothing could be measured: no model loads, or the run is void\n"
+          "  7  --require-upload, and a record is only in the spool folder\n",
+          out);
 }
 
 struct opts_file {

@@ -24,6 +24,8 @@ struct eb_run_opts {
     const char *constrain;  /* auto, on, off */
     const char *mode;       /* throughput, latency */
     const char *flash_attn; /* auto, on, off */
+    const char *stop;       /* early, never */
+    int full, smallest_first;
     const char *collector;
     const char *out;
     const char *device_name;
@@ -44,6 +46,7 @@ int eb_run_models(struct eb_buf *folder, char ***paths, size_t *n,
 /* Which items, in which order. */
 struct eb_plan_level {
     const struct eb_level *level;
+    size_t pool;   /* items a language that the suite has; --limit plays less */
     char *grammar; /* NULL: output is free */
     const struct eb_item **items;
     size_t n_items;
@@ -55,10 +58,9 @@ struct eb_plan {
     size_t n_items;
 };
 
-/* Levels in the suite's order, items by language and then shuffled by the
- * seed, so that prompts in a row share their beginning. limit: the first so
- * many pairs, spread over the strata. Levels that cannot be played are named
- * in left_out. */
+/* Levels from the cheapest, items by language and then in the random order of
+ * workloads/order.h, the same in all languages. limit: the first so many.
+ * Levels that cannot be played are named in left_out. */
 int eb_plan_make(struct eb_plan *p, const struct eb_suite *s,
                  const struct eb_run_opts *o, struct eb_buf *left_out,
                  struct eb_err *err);
@@ -83,10 +85,16 @@ struct eb_run {
     size_t n_recs;
     size_t n_models, at_model;
     size_t unsent;
+    int settled;               /* further models cannot change the answer */
     int progress_open;         /* an unfinished line stands on stderr */
     const struct eb_case *now; /* for the fake engine */
     struct eb_buf fake_reply;
 };
+
+/* The definition of a level as the record keeps it: bar, errors, cap, pools.
+ * The verdicts of the run and of every reader follow from it. */
+cJSON *eb_run_level_json(const struct eb_run *r, const struct eb_plan_level *pl,
+                         enum eb_prompt_kind prompt);
 
 /* What one record is made of; owned by whoever fills it. */
 struct eb_run_model {
@@ -117,6 +125,8 @@ struct eb_run_part {
     cJSON *start, *end;          /* conditions; taken over */
     cJSON *items;                /* these three are taken over */
     cJSON *throughput, *latency; /* NULL in a latency run */
+    int failed;                  /* some cell is INSUFFICIENT */
+    int open;                    /* some cell is NOT SHOWN */
 };
 
 /* Plays all items of the plan on r->engine into the part; 1 if the user
@@ -143,12 +153,12 @@ void eb_run_result(const struct eb_run *r, FILE *out);
 void eb_run_result_json(const struct eb_run *r, FILE *out);
 int eb_run_exit_code(const struct eb_run *r);
 
-/* One item's level in all languages: the smallest model shown sufficient in
- * each. */
+/* A level (NULL: all of them, the job) in all languages: the smallest model
+ * shown sufficient in each. */
 struct eb_run_smallest {
     int found;
     const cJSON *rec;
-    int all_decided; /* the largest model is INSUFFICIENT in each language */
+    int failed; /* the largest model is INSUFFICIENT in some language */
 };
 struct eb_run_smallest eb_run_smallest(const struct eb_run *r,
                                        enum eb_prompt_kind prompt,

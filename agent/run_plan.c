@@ -4,91 +4,64 @@
 
 #include "agent/run_parts.h"
 #include "common/mem.h"
+#include "workloads/order.h"
 #include "workloads/prompt.h"
-#include "workloads/rng.h"
 
-/* A pair: the items with one pair_id, one a language. */
-struct plan_pair {
-    const struct eb_item *first;
-    size_t turn;  /* how many pairs of its stratum stand before it */
-    size_t order; /* in the items file */
-};
-
-static int plan_turn_cmp(const void *a, const void *b)
+/* The first item of each pair (the items with one pair_id, one a language). */
+static const struct eb_item **plan_pairs(const struct eb_level *l, size_t *n)
 {
-    const struct plan_pair *x = a, *y = b;
-
-    if (x->turn != y->turn)
-        return x->turn < y->turn ? -1 : 1;
-    return (x->order > y->order) - (x->order < y->order);
-}
-
-/* The pairs of a level so that any first n are spread over the strata. */
-static struct plan_pair *plan_pairs(const struct eb_level *l, size_t *n)
-{
-    struct plan_pair *v = eb_xcalloc(l->n_items, sizeof(*v));
+    const struct eb_item **v = eb_xcalloc(l->n_items, sizeof(*v));
     size_t i, k;
 
     *n = 0;
     for (i = 0; i < l->n_items; i++) {
-        const struct eb_item *item = &l->items[i];
-
         for (k = 0; k < *n; k++) {
-            if (strcmp(v[k].first->pair_id, item->pair_id) == 0)
+            if (strcmp(v[k]->pair_id, l->items[i].pair_id) == 0)
                 break;
         }
-        if (k < *n)
-            continue;
-        v[*n].first = item;
-        v[*n].order = *n;
-        for (k = 0; k < *n; k++)
-            v[*n].turn += strcmp(v[k].first->stratum, item->stratum) == 0;
-        (*n)++;
+        if (k == *n)
+            v[(*n)++] = &l->items[i];
     }
-    qsort(v, *n, sizeof(*v), plan_turn_cmp);
     return v;
 }
 
-static void plan_shuffle(struct plan_pair *v, size_t n, uint64_t seed,
-                         const char *level)
+/* The places of the pairs in playing order; free the array. */
+static size_t *plan_order(const struct eb_item **pairs, size_t n, uint64_t seed)
 {
-    struct plan_pair t;
-    struct eb_rng rng;
-    size_t i, k;
+    const char **strata = eb_xcalloc(n, sizeof(*strata));
+    size_t *order = eb_xcalloc(n, sizeof(*order)), i;
 
-    eb_rng_init(&rng, seed, "order", level);
-    for (i = n; i > 1; i--) {
-        k = (size_t)eb_rng_below(&rng, i);
-        t = v[i - 1];
-        v[i - 1] = v[k];
-        v[k] = t;
-    }
+    for (i = 0; i < n; i++)
+        strata[i] = pairs[i]->stratum;
+    eb_sequential_order(strata, n, seed, order);
+    free(strata);
+    return order;
 }
 
 static void plan_items(struct eb_plan_level *pl, const struct eb_suite *s,
                        const struct eb_run_opts *o)
 {
     const struct eb_level *l = pl->level;
-    struct plan_pair *v;
-    size_t n, i, k, lang;
+    const struct eb_item **pairs = plan_pairs(l, &pl->pool);
+    size_t *order = plan_order(pairs, pl->pool, (uint64_t)o->seed);
+    size_t n = pl->pool, i, k, lang;
 
-    v = plan_pairs(l, &n);
     if (o->limit > 0 && (size_t)o->limit < n)
         n = (size_t)o->limit;
-    plan_shuffle(v, n, (uint64_t)o->seed, l->name);
     pl->items = eb_xcalloc(l->n_items, sizeof(*pl->items));
     for (lang = 0; lang < s->n_langs; lang++) {
         for (i = 0; i < n; i++) {
             for (k = 0; k < l->n_items; k++) {
                 const struct eb_item *item = &l->items[k];
 
-                if (strcmp(item->pair_id, v[i].first->pair_id) == 0 &&
+                if (strcmp(item->pair_id, pairs[order[i]]->pair_id) == 0 &&
                     strcmp(item->lang, s->langs[lang]) == 0)
                     pl->items[pl->n_items++] = item;
             }
         }
     }
-    free(v);
+    free(order);
+    free(pairs);
 }
 
 static int plan_wanted(const char *levels, const char *name)
@@ -131,6 +104,20 @@ static int plan_known(const struct eb_suite *s, const char *levels,
     return rc;
 }
 
+static long plan_cost(const struct eb_plan_level *pl)
+{
+    int turns = pl->level->kind == EB_KIND_DIALOG ? EB_DIALOG_TURNS_MAX : 1;
+
+    return (long)pl->level->max_tokens * turns;
+}
+
+static int plan_cost_cmp(const void *a, const void *b)
+{
+    long x = plan_cost(a), y = plan_cost(b);
+
+    return (x > y) - (x < y);
+}
+
 int eb_plan_make(struct eb_plan *p, const struct eb_suite *s,
                  const struct eb_run_opts *o, struct eb_buf *left_out,
                  struct eb_err *err)
@@ -168,6 +155,9 @@ int eb_plan_make(struct eb_plan *p, const struct eb_suite *s,
         p->n_items += pl->n_items;
         p->n_levels++;
     }
+    /* What costs little is decided first: a model that fails it need not run
+     * the rest. */
+    qsort(p->levels, p->n_levels, sizeof(p->levels[0]), plan_cost_cmp);
     if (rc == 0 && p->n_items == 0)
         rc = eb_fail(err, EB_EUSAGE, "suite %s: no item to run on these levels",
                      s->name);

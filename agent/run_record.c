@@ -4,6 +4,7 @@
 
 #include "agent/run_parts.h"
 #include "common/clock.h"
+#include "common/decision.h"
 #include "common/fs.h"
 #include "common/hash.h"
 #include "common/json.h"
@@ -56,8 +57,14 @@ static void record_model(const struct eb_run_model *m, cJSON *rec)
         eb_json_add_null(out, "file_bytes", "absent");
     if (facts == NULL)
         eb_json_add_null(out, "parameters", "not measured: not loaded");
-    else
+    else {
         cJSON_AddNumberToObject(out, "context_used", m->ctx);
+        cJSON_AddNumberToObject(out, "slots_used", m->slots);
+        if (m->flash_attn != NULL)
+            cJSON_AddStringToObject(out, "flash_attn", m->flash_attn);
+        else
+            eb_json_add_null(out, "flash_attn", "absent: not told");
+    }
     for (v = facts != NULL ? facts->child : NULL; v != NULL; v = next) {
         next = v->next;
         v = cJSON_DetachItemViaPointer(facts, v);
@@ -75,21 +82,17 @@ static void record_suite(const struct eb_run *r, cJSON *rec)
     cJSON_AddStringToObject(out, "digest", r->suite.digest);
 }
 
-static void record_settings(const struct eb_run *r,
-                            const struct eb_run_model *m,
-                            enum eb_prompt_kind prompt, cJSON *rec)
+static void record_settings(const struct eb_run *r, enum eb_prompt_kind prompt,
+                            cJSON *rec)
 {
     cJSON *out = cJSON_AddObjectToObject(rec, "settings"), *levels;
     size_t i;
 
     cJSON_AddStringToObject(out, "prompt", eb_prompt_kind_name(prompt));
     cJSON_AddStringToObject(out, "mode", r->opts.mode);
-    cJSON_AddNumberToObject(out, "slots",
-                            m->slots > 0 ? m->slots : r->settings.slots);
-    if (m->flash_attn != NULL)
-        cJSON_AddStringToObject(out, "flash_attn", m->flash_attn);
-    else
-        eb_json_add_null(out, "flash_attn", "absent: the engine does not say");
+    cJSON_AddNumberToObject(out, "slots", r->settings.slots);
+    cJSON_AddStringToObject(out, "flash_attn", r->opts.flash_attn);
+    cJSON_AddStringToObject(out, "stop", r->opts.stop);
     cJSON_AddNumberToObject(out, "seed", (double)r->opts.seed);
     cJSON_AddNumberToObject(out, "threads", r->settings.threads);
     cJSON_AddNumberToObject(out, "ctx", r->settings.ctx);
@@ -125,33 +128,57 @@ static void record_prompt_hash(const struct eb_suite *s,
     eb_buf_free(&b);
 }
 
+static void record_pools(const struct eb_run *r, const struct eb_plan_level *pl,
+                         cJSON *out)
+{
+    cJSON *pool = cJSON_AddObjectToObject(out, "pool");
+    size_t i;
+
+    for (i = 0; i < r->suite.n_langs; i++)
+        cJSON_AddNumberToObject(pool, r->suite.langs[i], (double)pl->pool);
+}
+
+cJSON *eb_run_level_json(const struct eb_run *r, const struct eb_plan_level *pl,
+                         enum eb_prompt_kind prompt)
+{
+    cJSON *v = cJSON_CreateObject();
+    double alpha = pl->level->alpha;
+    char hex[EB_SHA256_HEX];
+
+    if (r->opts.smallest_first && r->n_models > 1)
+        alpha /= (double)r->n_models;
+    cJSON_AddStringToObject(v, "level", pl->level->name);
+    cJSON_AddStringToObject(v, "kind", eb_kind_name(pl->level->kind));
+    cJSON_AddNumberToObject(v, "bar", pl->level->bar);
+    cJSON_AddNumberToObject(v, "alpha", alpha);
+    cJSON_AddNumberToObject(v, "beta", EB_DECISION_BETA);
+    if (pl->level->critical_cap >= 0)
+        cJSON_AddNumberToObject(v, "critical_cap", pl->level->critical_cap);
+    cJSON_AddStringToObject(v, "stop", r->opts.stop);
+    record_pools(r, pl, v);
+    cJSON_AddBoolToObject(v, "constrain", pl->grammar != NULL);
+    cJSON_AddNumberToObject(v, "max_tokens", pl->level->max_tokens);
+    if (pl->grammar != NULL) {
+        eb_sha256(pl->grammar, strlen(pl->grammar), hex);
+        cJSON_AddStringToObject(v, "grammar_sha256", hex);
+    } else {
+        cJSON_AddNullToObject(v, "grammar_sha256");
+    }
+    record_prompt_hash(&r->suite, pl->level, prompt, hex);
+    cJSON_AddStringToObject(v, "prompt_sha256", hex);
+    return v;
+}
+
 static void record_levels(const struct eb_run *r, enum eb_prompt_kind prompt,
                           cJSON *rec)
 {
-    cJSON *levels = cJSON_AddArrayToObject(rec, "levels"), *v;
+    cJSON *levels = cJSON_AddArrayToObject(rec, "levels");
     char hex[EB_SHA256_HEX];
     size_t i;
 
-    for (i = 0; i < r->plan.n_levels; i++) {
-        const struct eb_plan_level *pl = &r->plan.levels[i];
-
-        v = cJSON_CreateObject();
-        cJSON_AddStringToObject(v, "level", pl->level->name);
-        cJSON_AddStringToObject(v, "kind", eb_kind_name(pl->level->kind));
-        cJSON_AddNumberToObject(v, "bar", pl->level->bar);
-        cJSON_AddNumberToObject(v, "alpha", pl->level->alpha);
-        cJSON_AddBoolToObject(v, "constrain", pl->grammar != NULL);
-        cJSON_AddNumberToObject(v, "max_tokens", pl->level->max_tokens);
-        if (pl->grammar != NULL) {
-            eb_sha256(pl->grammar, strlen(pl->grammar), hex);
-            cJSON_AddStringToObject(v, "grammar_sha256", hex);
-        } else {
-            cJSON_AddNullToObject(v, "grammar_sha256");
-        }
-        record_prompt_hash(&r->suite, pl->level, prompt, hex);
-        cJSON_AddStringToObject(v, "prompt_sha256", hex);
-        cJSON_AddItemToArray(levels, v);
-    }
+    for (i = 0; i < r->plan.n_levels; i++)
+        cJSON_AddItemToArray(levels,
+                             eb_run_level_json(r, &r->plan.levels[i], prompt));
     eb_json_sha256(levels, hex);
     cJSON_AddStringToObject(rec, "bars_sha256", hex);
     cJSON_AddItemToObject(rec, "service_bars",
@@ -213,7 +240,7 @@ cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,
     record_runtime(m, rec);
     record_model(m, rec);
     record_suite(r, rec);
-    record_settings(r, m, part->prompt, rec);
+    record_settings(r, part->prompt, rec);
     record_levels(r, part->prompt, rec);
     record_measured(m, part, rec);
     eb_record_derive(rec);

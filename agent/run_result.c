@@ -55,29 +55,38 @@ static int result_larger(const cJSON *a, const cJSON *b)
     return strcmp(result_model(a), result_model(b)) < 0;
 }
 
-/* Sizes are tested from the largest down in each language, so the largest of
- * the languages' answers is sufficient in all of them. */
+/* Adds what one level and language says. Sizes are tested from the largest
+ * down in each, so the largest of their answers is sufficient in all. */
+static void result_join(struct eb_run_smallest *out, cJSON *const *recs,
+                        size_t n, const char *level, const char *lang)
+{
+    struct eb_smallest s = eb_record_smallest(recs, n, level, lang);
+
+    out->failed |= !s.found && s.all_decided;
+    out->found &= s.found;
+    if (s.found && (out->rec == NULL || result_larger(recs[s.index], out->rec)))
+        out->rec = recs[s.index];
+}
+
 struct eb_run_smallest eb_run_smallest(const struct eb_run *r,
                                        enum eb_prompt_kind prompt,
                                        const char *level)
 {
-    struct eb_run_smallest out = {1, NULL, 1};
-    struct eb_smallest s;
+    struct eb_run_smallest out = {1, NULL, 0};
     cJSON **recs;
-    size_t n, i;
+    size_t n, i, k;
 
     recs = result_recs(r, prompt, &n);
-    for (i = 0; i < r->suite.n_langs; i++) {
-        s = eb_record_smallest(recs, n, level, r->suite.langs[i]);
-        out.all_decided = out.all_decided && s.all_decided;
-        out.found = out.found && s.found;
-        if (s.found &&
-            (out.rec == NULL || result_larger(recs[s.index], out.rec)))
-            out.rec = recs[s.index];
+    for (k = 0; k < r->plan.n_levels && n > 0; k++) {
+        const char *name = r->plan.levels[k].level->name;
+
+        for (i = 0; i < r->suite.n_langs; i++)
+            if (level == NULL || strcmp(level, name) == 0)
+                result_join(&out, recs, n, name, r->suite.langs[i]);
     }
-    if (!out.found || n == 0)
+    out.found &= n > 0;
+    if (!out.found)
         out.rec = NULL;
-    out.found = out.rec != NULL;
     free(recs);
     return out;
 }
@@ -95,19 +104,16 @@ static int result_measured(const cJSON *rec)
 
 int eb_run_exit_code(const struct eb_run *r)
 {
-    int measured = 0, found = 0, decided = 1;
+    int measured = 0, found = 0, failed = 1;
     struct eb_run_smallest s;
     size_t i, k;
 
     for (i = 0; i < r->n_recs; i++)
         measured |= result_measured(r->recs[i]);
     for (k = 0; k < r->n_prompts; k++) {
-        for (i = 0; i < r->plan.n_levels; i++) {
-            s = eb_run_smallest(r, r->prompts[k],
-                                r->plan.levels[i].level->name);
-            found |= s.found;
-            decided = decided && s.all_decided;
-        }
+        s = eb_run_smallest(r, r->prompts[k], NULL);
+        found |= s.found;
+        failed &= s.failed;
     }
     if (r->opts.require_upload && r->unsent > 0)
         return EB_EXIT_SPOOLED;
@@ -115,7 +121,7 @@ int eb_run_exit_code(const struct eb_run *r)
         return EB_EXIT_UNFIT;
     if (found)
         return EB_EXIT_OK;
-    return decided ? EB_EXIT_INSUFFICIENT : EB_EXIT_NOT_SHOWN;
+    return failed ? EB_EXIT_INSUFFICIENT : EB_EXIT_NOT_SHOWN;
 }
 
 /* Width of the column of names. */
@@ -130,14 +136,30 @@ static int result_width(const struct eb_run *r)
     return (int)(w < 40 ? w : 40);
 }
 
+/* "34/212": items used of the pool. */
+static void result_items(const cJSON *row, FILE *out)
+{
+    double n = eb_json_get_num(row, "n", 0);
+    double pool = eb_json_get_num(
+        cJSON_GetObjectItemCaseSensitive(row, "decision"), "pool", -1);
+    char text[40];
+
+    if (pool >= 0)
+        snprintf(text, sizeof(text), "%.0f/%.0f", n, pool);
+    else
+        snprintf(text, sizeof(text), "%.0f", n);
+    fprintf(out, "  %7s", text);
+}
+
 static void result_verdicts(const struct eb_run *r, FILE *out)
 {
     int w = result_width(r);
     const cJSON *row;
     size_t i;
 
-    fprintf(out, "%-*s  prompt  level     lang  rate    n    bar   verdict\n",
-            w, "model");
+    fprintf(out,
+            "%-*s  prompt  level     lang  rate        n    bar   verdict\n", w,
+            "model");
     for (i = 0; i < r->n_recs; i++) {
         const cJSON *sum = result_get(r->recs[i], "summary");
         const char *prompt =
@@ -160,8 +182,8 @@ static void result_verdicts(const struct eb_run *r, FILE *out)
                 fprintf(out, "%5.1f%%", 100 * rate);
             else
                 fprintf(out, "%6s", "-");
-            fprintf(out, "  %3.0f  %4.0f%%  %s", eb_json_get_num(row, "n", 0),
-                    100 * eb_json_get_num(row, "bar", 0),
+            result_items(row, out);
+            fprintf(out, "  %4.0f%%  %s", 100 * eb_json_get_num(row, "bar", 0),
                     eb_json_get_str(row, "verdict", ""));
             if (more > 0)
                 fprintf(out, " (about %.0f more item%s would settle it)", more,
@@ -176,29 +198,60 @@ static void result_verdicts(const struct eb_run *r, FILE *out)
     }
 }
 
+static void result_sentence(const struct eb_run_smallest *s, FILE *out)
+{
+    if (s->found)
+        fprintf(
+            out,
+            "the smallest model shown sufficient in every language is %s.\n",
+            result_model(s->rec));
+    else if (s->failed)
+        fputs("no model is sufficient in every language.\n", out);
+    else
+        fputs("no model is shown sufficient in every language.\n", out);
+}
+
+static int result_has_level(const struct eb_run *r, const char *level)
+{
+    const cJSON *row;
+    size_t i;
+
+    for (i = 0; i < r->n_recs; i++) {
+        const cJSON *sum = result_get(r->recs[i], "summary");
+
+        cJSON_ArrayForEach(row, result_get(sum, "levels"))
+        {
+            if (strcmp(eb_json_get_str(row, "level", ""), level) == 0)
+                return 1;
+        }
+    }
+    return 0;
+}
+
 static void result_sentences(const struct eb_run *r, FILE *out)
 {
     size_t i, k;
 
     for (k = 0; k < r->n_prompts; k++) {
+        const char *prompt = eb_prompt_kind_name(r->prompts[k]);
+        struct eb_run_smallest s;
+
         for (i = 0; i < r->plan.n_levels; i++) {
             const char *level = r->plan.levels[i].level->name;
-            struct eb_run_smallest s = eb_run_smallest(r, r->prompts[k], level);
 
-            fprintf(out, "%s, %s prompt: ", level,
-                    eb_prompt_kind_name(r->prompts[k]));
-            if (s.found)
-                fprintf(out,
-                        "the smallest model shown sufficient in every language "
-                        "is %s.\n",
-                        result_model(s.rec));
-            else if (s.all_decided)
-                fputs("no model is sufficient; the largest is insufficient in "
-                      "every language.\n",
-                      out);
+            fprintf(out, "%s, %s prompt: ", level, prompt);
+            s = eb_run_smallest(r, r->prompts[k], level);
+            if (result_has_level(r, level))
+                result_sentence(&s, out);
             else
-                fputs("no model is shown sufficient in every language.\n", out);
+                fputs("not run, the job was lost before (--full runs it).\n",
+                      out);
         }
+        if (r->plan.n_levels < 2)
+            continue;
+        s = eb_run_smallest(r, r->prompts[k], NULL);
+        fprintf(out, "The whole job, %s prompt: ", prompt);
+        result_sentence(&s, out);
     }
 }
 
@@ -258,6 +311,10 @@ static void result_costs(const struct eb_run *r, FILE *out)
 void eb_run_result(const struct eb_run *r, FILE *out)
 {
     result_verdicts(r, out);
+    if (strcmp(r->opts.stop, "early") == 0)
+        fputs("Decided item by item for the suite's pool: wrongly sufficient "
+              "at most 5 %, wrongly insufficient at most 10 %.\n",
+              out);
     fputc('\n', out);
     result_sentences(r, out);
     fputc('\n', out);

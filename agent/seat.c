@@ -24,6 +24,7 @@ static void seat_result(struct eb_seat *s, enum eb_outcome o,
                         const char *detail)
 {
     s->result.outcome = o;
+    s->result.critical = 0;
     snprintf(s->result.detail, sizeof(s->result.detail), "%s", detail);
 }
 
@@ -166,6 +167,8 @@ cJSON *eb_seat_item(const struct eb_seat *s)
     cJSON_AddStringToObject(v, "cluster", item->cluster);
     cJSON_AddStringToObject(v, "class", eb_outcome_name(s->result.outcome));
     cJSON_AddStringToObject(v, "detail", s->result.detail);
+    if (s->result.critical)
+        cJSON_AddBoolToObject(v, "critical", 1);
     cJSON_AddStringToObject(v, "output", s->output.data);
     return v;
 }

@@ -3,13 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/decision.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/record.h"
 #include "common/stats.h"
-
-/* Further items a NOT SHOWN verdict is worked out for (RECORD.md). */
-#define DERIVE_MORE_MAX 100000
 
 #define DERIVE_MS 1e6 /* nanoseconds */
 
@@ -149,43 +147,34 @@ static cJSON *derive_level(const struct derive_items *items, const cJSON *def,
                            const char *lang)
 {
     const char *level = eb_json_get_str(def, "level", "");
-    double bar = eb_json_get_num(def, "bar", 1);
-    double alpha = eb_json_get_num(def, "alpha", 0.05);
-    int64_t counts[EB_OUT_COUNT] = {0}, n = 0, passes;
+    struct eb_decision_rule rule = eb_decision_rule(def, lang);
+    struct eb_decision d;
+    int64_t counts[EB_OUT_COUNT] = {0};
     cJSON *out = cJSON_CreateObject(), *outcomes;
-    struct eb_interval ci;
-    enum eb_verdict verdict;
     size_t i;
     int o;
 
-    for (i = 0; i < items->n; i++) {
-        if (!derive_in(&items->v[i], level, lang) || items->v[i].outcome < 0)
-            continue;
-        counts[items->v[i].outcome]++;
-        n += items->v[i].outcome != EB_OUT_HARNESS_ERROR;
+    /* Numbers that no decision can be made of: the exact bounds remain. */
+    if (eb_decision_open(&d, &rule, NULL) != 0) {
+        rule.early = 0;
+        eb_decision_open(&d, &rule, NULL);
     }
-    passes = counts[EB_OUT_OK];
-    ci = eb_stats_exact(passes, n, alpha);
-    verdict = eb_stats_verdict(passes, n, bar, alpha);
+    for (i = 0; i < items->n; i++) {
+        const struct derive_item *v = &items->v[i];
+
+        if (!derive_in(v, level, lang) || v->outcome < 0)
+            continue;
+        counts[v->outcome]++;
+        if (v->outcome != EB_OUT_HARNESS_ERROR)
+            eb_decision_add(&d, v->outcome == EB_OUT_OK,
+                            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(
+                                v->json, "critical")));
+    }
     cJSON_AddStringToObject(out, "level", level);
     cJSON_AddStringToObject(out, "lang", lang);
-    cJSON_AddNumberToObject(out, "bar", bar);
-    cJSON_AddNumberToObject(out, "n", (double)n);
-    cJSON_AddNumberToObject(out, "passes", (double)passes);
-    if (n > 0)
-        cJSON_AddNumberToObject(out, "rate", (double)passes / (double)n);
-    else
-        eb_json_add_null(out, "rate", "absent: no scored item");
-    cJSON_AddNumberToObject(out, "lower", ci.lo);
-    cJSON_AddNumberToObject(out, "upper", ci.hi);
-    derive_wilson(out, passes, n);
-    cJSON_AddStringToObject(out, "verdict", eb_verdict_name(verdict));
-    if (verdict == EB_NOT_SHOWN)
-        cJSON_AddNumberToObject(out, "more_items",
-                                (double)eb_stats_more_items(
-                                    passes, n, bar, alpha, DERIVE_MORE_MAX));
-    else
-        cJSON_AddNullToObject(out, "more_items");
+    cJSON_AddNumberToObject(out, "bar", rule.bar);
+    eb_decision_row(&d, out);
+    derive_wilson(out, d.passes, d.n);
     outcomes = cJSON_AddObjectToObject(out, "outcomes");
     for (o = 0; o < EB_OUT_COUNT; o++) {
         if (counts[o] > 0)

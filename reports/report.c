@@ -38,6 +38,44 @@ static void report_group_title(struct eb_doc *d, enum eb_doc_kind kind,
                eb_group_str(rec, "runtime.engine", ""));
 }
 
+/* How the levels of a group were decided: "early" or "never" (RECORD.md). */
+static int report_stops(const struct eb_groups *groups, const char *stop)
+{
+    size_t i;
+
+    for (i = 0; i < groups->n; i++) {
+        const cJSON *def =
+            cJSON_GetArrayItem(eb_group_get(groups->v[i].recs[0], "levels"), 0);
+
+        if (strcmp(eb_json_get_str(def, "stop", "never"), stop) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static void report_how(struct eb_doc *d, const struct eb_groups *groups)
+{
+    eb_doc_add(d, EB_DOC_H2, "How to read the verdicts");
+    if (report_stops(groups, "early"))
+        eb_doc_add(d, EB_DOC_TEXT,
+                   "Decided item by item, in a random order fixed before the "
+                   "run: SUFFICIENT means that the share of right answers over "
+                   "the whole pool of items reaches the bar (wrong in at most "
+                   "5 of 100 such runs), INSUFFICIENT that it does not (wrong "
+                   "in at most 10), whenever the run stopped. \"All such "
+                   "items\" says what the same answers show about further "
+                   "items of this kind; the bounds speak of these, too.");
+    if (report_stops(groups, "never"))
+        eb_doc_add(d, EB_DOC_TEXT,
+                   "SUFFICIENT means that the exact one-sided lower bound "
+                   "(Clopper-Pearson) of the share of right answers reaches "
+                   "the bar set before the run. INSUFFICIENT means that the "
+                   "exact upper bound is below the bar.");
+    eb_doc_add(d, EB_DOC_TEXT,
+               "NOT SHOWN means that the items do not settle it, and \"items "
+               "needed\" says how many more would if the rate stays.");
+}
+
 static void report_top(struct eb_doc *d, const struct eb_groups *groups)
 {
     size_t i;
@@ -49,14 +87,7 @@ static void report_top(struct eb_doc *d, const struct eb_groups *groups)
         eb_section_answers(d, &groups->v[i]);
         eb_section_failed(d, &groups->v[i]);
     }
-    eb_doc_add(d, EB_DOC_H2, "How to read the verdicts");
-    eb_doc_add(d, EB_DOC_TEXT,
-               "SUFFICIENT means that the exact one-sided lower bound "
-               "(Clopper-Pearson) of the share of right answers reaches the "
-               "bar set before the run. INSUFFICIENT means that the exact "
-               "upper bound is below the bar. NOT SHOWN means that the items "
-               "do not settle it, and \"items needed\" says how many more "
-               "would if the rate stays.");
+    report_how(d, groups);
 }
 
 static void report_group(struct eb_doc *d, const struct eb_group *g)

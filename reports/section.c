@@ -205,6 +205,24 @@ static void section_head(struct eb_doc_table *t, const char *const *names)
         eb_doc_cell(t, *names);
 }
 
+/* What the verdict is about, and what is shown beyond it. */
+static void section_pool(struct eb_doc_table *t, const cJSON *rec,
+                         const cJSON *row)
+{
+    const cJSON *how = cJSON_GetObjectItemCaseSensitive(row, "decision");
+    double pool = eb_json_get_num(how, "pool", -1);
+    int beyond = eb_verdict_parse(eb_json_get_str(how, "beyond_pool", ""));
+    enum eb_verdict v = beyond < 0 || eb_group_void(rec)
+                            ? eb_group_verdict(rec, row)
+                            : (enum eb_verdict)beyond;
+
+    if (pool < 0)
+        eb_doc_cell(t, "no limit");
+    else
+        eb_doc_cellf(t, "%.0f", pool);
+    eb_doc_mark(t, eb_verdict_mark(v), eb_verdict_name(v));
+}
+
 static void section_verdict_row(struct eb_doc_table *t, const cJSON *rec,
                                 struct eb_pair p)
 {
@@ -241,13 +259,15 @@ static void section_verdict_row(struct eb_doc_table *t, const cJSON *rec,
         eb_doc_cell(t, "over 100,000");
     else
         eb_doc_cellf(t, "%.0f", more);
+    section_pool(t, rec, row);
 }
 
 void eb_section_verdicts(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {
-        "Level", "Language",   "Model", "Verdict",      "Right",
-        "Rate",  "95% bounds", "Bar",   "Items needed", NULL};
+        "Level",        "Language", "Model",          "Verdict",
+        "Right",        "Rate",     "95% bounds",     "Bar",
+        "Items needed", "Pool",     "All such items", NULL};
     double alpha = eb_json_get_num(
         cJSON_GetArrayItem(eb_group_get(g->recs[0], "levels"), 0), "alpha",
         0.05);
@@ -259,7 +279,7 @@ void eb_section_verdicts(struct eb_doc *d, const struct eb_group *g)
     t = eb_doc_table(d,
                      "Verdicts by level, language and model, largest "
                      "model first",
-                     "lllvrrrrr");
+                     "lllvrrrrrrv");
     section_head(t, head);
     free(t->cells[6]);
     t->cells[6] = eb_xasprintf("%.4g%% bounds", 100 * (1 - alpha));
@@ -322,7 +342,7 @@ void eb_section_charts(struct eb_doc *d, const struct eb_group *g)
     eb_doc_add(d, EB_DOC_TEXT,
                "Points are the share of right answers, whiskers its two-sided "
                "95%% Wilson interval, the dashed line is the bar. Verdicts "
-               "rest on the exact bounds above, not on these intervals.");
+               "do not rest on these intervals.");
     for (i = 0; i < n; i++) {
         if (pairs[i].lang != NULL)
             section_chart(d, g, pairs[i]);

@@ -40,7 +40,7 @@ url=http://127.0.0.1:$(cat "$out/port")
 
 ebs_say "running custsvc over the reference ladder, collector at $url"
 status=0
-"$build/edgebench" run --suite custsvc "${limit[@]}" --collector "$url" \
+"$build/edgebench" run --suite custsvc --full "${limit[@]}" --collector "$url" \
     --require-upload --out "$out/records.jsonl" || status=$?
 # 3 and 4 are verdicts, not failures of the run.
 case $status in 0 | 3 | 4) ;; *) exit "$status" ;; esac

@@ -104,7 +104,7 @@ static void test_key(void **state)
 static void test_limit(void **state)
 {
     (void)state;
-    run("-m", "fake:empty", "-n1", "-l", "sort", NULL);
+    run("-m", "fake:empty", "-n1", "-l", "sort", "--full");
     assert_int_equal(n_recs, 1);
     assert_int_equal(items(0), 2); /* one in each of two languages */
 }
@@ -115,9 +115,9 @@ static void test_find(void **state)
     (void)state;
     assert_int_equal(run("-m", "nowhere.gguf", NULL, NULL, NULL, NULL),
                      EB_EXIT_USAGE);
-    assert_int_equal(run("-m", "opnai:http://127.0.0.1:1/v1#m", NULL, NULL,
-                         NULL, NULL),
-                     EB_EXIT_USAGE);
+    assert_int_equal(
+        run("-m", "opnai:http://127.0.0.1:1/v1#m", NULL, NULL, NULL, NULL),
+        EB_EXIT_USAGE);
     assert_int_equal(n_recs, 0);
     assert_int_equal(run("-m", "openai:http://127.0.0.1:1/v1#org/m", "-m",
                          "plugin:/nowhere/libx.so", NULL, NULL),
@@ -174,7 +174,7 @@ static void test_modes(void **state)
     const cJSON *v, *w;
 
     (void)state;
-    run("-m", "fake:key", "-m", "fake:chatter", "--mode", "throughput");
+    run("-m", "fake:key", "-m", "fake:chatter", "--full", "--slots=3");
     assert_int_equal(n_recs, 2);
     assert_int_equal(items(0), items(1));
     v = cJSON_GetObjectItem(recs[0], "items");
@@ -193,11 +193,11 @@ static void test_modes(void **state)
     assert_true(cJSON_IsNumber(cJSON_GetObjectItem(v->child, "ttft_ns")));
 }
 
-/* The items of the small job settle nothing. */
+/* Three items settle nothing. */
 static void test_not_shown(void **state)
 {
     (void)state;
-    assert_int_equal(run("-m", "fake:key", "-n1", "-l", "sort", NULL),
+    assert_int_equal(run("-s", BIG_JOB, "-m", "fake:key", "-n3", "-ltriage"),
                      EB_EXIT_NOT_SHOWN);
 }
 
@@ -211,6 +211,62 @@ static void test_verdicts(void **state)
     unlink(out);
     assert_int_equal(run("-s", BIG_JOB, "-l", "triage", "-m", "fake:empty"),
                      EB_EXIT_INSUFFICIENT);
+}
+
+static double number(size_t i, const char *level, const char *lang,
+                     const char *key)
+{
+    const cJSON *row;
+
+    cJSON_ArrayForEach(
+        row,
+        cJSON_GetObjectItem(cJSON_GetObjectItem(recs[i], "summary"), "levels"))
+    {
+        if (!strcmp(eb_json_get_str(row, "level", ""), level) &&
+            !strcmp(eb_json_get_str(row, "lang", ""), lang))
+            return eb_json_get_num(row, key, -1);
+    }
+    return -1;
+}
+
+/* A model that is always right or always wrong is decided early, and the job
+ * is lost at the first language that fails. */
+static void test_stops_early(void **state)
+{
+    double right, wrong;
+
+    (void)state;
+    run("-s", BIG_JOB, "-l", "triage,act", "-m", "fake:key");
+    right = number(0, "triage", "en", "n");
+    assert_true(right > 0 && right < 212.0 / 3);
+    assert_true(number(0, "act", "zh", "n") > 0);
+    eb_record_list_free(recs, n_recs);
+    unlink(out);
+    run("-s", BIG_JOB, "-l", "triage,act", "-m", "fake:empty");
+    wrong = number(0, "triage", "en", "n");
+    assert_true(wrong > 0 && wrong < 212.0 / 3);
+    assert_true(number(0, "triage", "zh", "n") < 0);
+    assert_true(number(0, "act", "en", "n") < 0);
+}
+
+static void test_never_stops(void **state)
+{
+    (void)state;
+    run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", "--stop=never");
+    assert_true(number(0, "triage", "en", "n") == 212);
+    assert_true(number(0, "triage", "zh", "n") == 212);
+}
+
+/* Fixed sequence: a model that does not pass ends it, --full goes on. */
+static void test_sequence(void **state)
+{
+    (void)state;
+    run("-m", "fake:empty", "-m", "fake:key", "-lsort", NULL);
+    assert_int_equal(n_recs, 1);
+    eb_record_list_free(recs, n_recs);
+    unlink(out);
+    run("-m", "fake:empty", "-m", "fake:key", "-lsort", "--full");
+    assert_int_equal(n_recs, 2);
 }
 
 static void test_timeout(void **state)
@@ -260,6 +316,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_shown, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_never_stops, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sequence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spooled, setup, teardown),

@@ -117,6 +117,12 @@ static const char *dialog_reply(struct eb_dialog *d, const char *say)
     return NULL;
 }
 
+static void dialog_fail_critical(struct eb_dialog *d, const char *why)
+{
+    dialog_fail(d, EB_OUT_WRONG, why);
+    d->bad.critical = 1;
+}
+
 static void dialog_forbidden(struct eb_dialog *d, const char *tool)
 {
     char why[EB_DETAIL_LEN];
@@ -127,7 +133,7 @@ static void dialog_forbidden(struct eb_dialog *d, const char *tool)
         if (!cJSON_IsString(v) || strcmp(v->valuestring, tool) != 0)
             continue;
         snprintf(why, sizeof(why), "forbidden call of %.60s", tool);
-        dialog_fail(d, EB_OUT_WRONG, why);
+        dialog_fail_critical(d, why);
     }
 }
 
@@ -193,7 +199,7 @@ int eb_dialog_step(struct eb_dialog *d, const char *output, int truncated)
         visible.len > 0 ? eb_xstrndup(visible.s, visible.len) : eb_xstrdup("");
     dialog_add(d, "assistant", text);
     if (eb_grade_forbidden(d->c->must_not, output, object, why))
-        dialog_fail(d, EB_OUT_WRONG, why);
+        dialog_fail_critical(d, why);
     else if (object == NULL)
         dialog_fail(d, truncated ? EB_OUT_TRUNCATED : EB_OUT_UNPARSED, why);
     else if (more)

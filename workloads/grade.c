@@ -296,6 +296,7 @@ void eb_grade_case(const struct eb_case *c, const char *output, int truncated,
 
     result->outcome = EB_OUT_OK;
     result->detail[0] = '\0';
+    result->critical = 0;
     if (c->level->kind == EB_KIND_DIALOG) {
         grade_set(result, EB_OUT_HARNESS_ERROR,
                   "a conversation is not judged by one output");
@@ -303,7 +304,9 @@ void eb_grade_case(const struct eb_case *c, const char *output, int truncated,
     }
     got = eb_grade_object(output, &more, why);
     /* First: a leaked canary counts whatever the rest looks like. */
-    if (eb_grade_forbidden(c->must_not, output, got, result->detail))
+    result->critical =
+        eb_grade_forbidden(c->must_not, output, got, result->detail);
+    if (result->critical)
         result->outcome = EB_OUT_WRONG;
     else if (got == NULL && truncated)
         grade_set(result, EB_OUT_TRUNCATED, "token limit reached: %.120s", why);

@@ -17,6 +17,7 @@
 struct eb_result {
     enum eb_outcome outcome;    /* ok, wrong, unparsed, refused, truncated */
     char detail[EB_DETAIL_LEN]; /* "" if ok; cut at a whole character */
+    int critical;               /* something forbidden was said or called */
 };
 
 /* truncated: the output ended at the token limit. It decides only if no

@@ -91,6 +91,7 @@ struct eb_level {
     double bar;
     const char *why;
     double alpha;
+    int critical_cap; /* items of the pool that may fail critically; -1: any */
     int constrain;
     int max_tokens;
     struct eb_field *fields; /* json, grounded */

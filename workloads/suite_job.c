@@ -237,7 +237,7 @@ static int job_prompts(struct eb_suite *s, struct eb_level *l,
 static int job_level_numbers(struct eb_level *l, const struct eb_read *r,
                              const char *path)
 {
-    int64_t tokens = 0;
+    int64_t tokens = 0, cap = -1;
     int rc = eb_read_num(r, l->json, path, "bar", &l->bar);
 
     if (rc == 0 && !(l->bar > 0 && l->bar < 1))
@@ -252,6 +252,10 @@ static int job_level_numbers(struct eb_level *l, const struct eb_read *r,
     if (rc == 0)
         rc = eb_read_int(r, l->json, path, "max_tokens", 1, 4096, &tokens);
     l->max_tokens = (int)tokens;
+    if (rc == 0 &&
+        cJSON_GetObjectItemCaseSensitive(l->json, "critical_cap") != NULL)
+        rc = eb_read_int(r, l->json, path, "critical_cap", 0, 10000, &cap);
+    l->critical_cap = (int)cap;
     return rc;
 }
 
@@ -285,7 +289,7 @@ static int job_level_shape(struct eb_suite *s, struct eb_level *l,
 {
     static const char common[] =
         "name kind items capabilities bar why alpha constrain max_tokens "
-        "prompts user nulls paired";
+        "prompts user nulls paired critical_cap";
     char keys[160], sub[EB_READ_PATH];
     int with_tools = l->kind == EB_KIND_TOOLCALL || l->kind == EB_KIND_DIALOG;
     const cJSON *obj;

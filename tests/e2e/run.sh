@@ -46,7 +46,7 @@ count() { # pattern file
 }
 
 start
-run "0 3 4" --limit 2 -m "${models[0]}" -m "${models[1]}" --collector "$url" \
+run "3 4" --limit 2 --full -m "${models[0]}" -m "${models[1]}" --collector "$url" \
     --require-upload --out "$tmp/records.jsonl"
 [ "$(wc -l <"$tmp/records.jsonl")" = 2 ] || fail "not two records"
 # 2 pairs x 2 languages x 2 levels x 2 models
