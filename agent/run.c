@@ -285,6 +285,8 @@ static int run_open(struct eb_run *r, struct eb_err *err)
         r->suite.dialog = &eb_dialog_ops;
     if (rc == 0)
         rc = eb_plan_make(&r->plan, &r->suite, &r->opts, &left_out, err);
+    if (rc == 0)
+        rc = eb_run_reference_open(r, err);
     if (left_out.len > 0)
         eb_warn("left out: %s", left_out.data);
     eb_buf_free(&left_out);
@@ -342,6 +344,7 @@ static void run_close(struct eb_run *r)
         fclose(r->out);
     eb_fake_plant(NULL, NULL);
     eb_record_list_free(r->recs, r->n_recs);
+    eb_record_list_free(r->reference, r->n_reference);
     eb_plan_free(&r->plan);
     eb_suite_free(&r->suite);
     eb_buf_free(&r->fake_reply);

@@ -133,22 +133,17 @@ static void items_tick(struct eb_run *r, const struct eb_run_model *m,
 static void items_decide(struct items_cell *c)
 {
     size_t n = c->to - c->from;
-    const cJSON *v;
-    int o;
+    struct eb_decision_item item;
 
     while (c->n_seen < n && c->done[c->n_seen] != NULL &&
            !eb_decision_done(&c->decision)) {
-        v = c->done[c->n_seen++];
-        o = eb_outcome_parse(eb_json_get_str(v, "class", ""));
-        if (o != EB_OUT_HARNESS_ERROR)
-            eb_decision_add(
-                &c->decision, o == EB_OUT_OK,
-                cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(v, "critical")));
+        if (eb_decision_item(c->done[c->n_seen++], &item))
+            eb_decision_add(&c->decision, item);
     }
 }
 
-static void items_keep(struct items_cell *c, struct eb_seat *s,
-                       struct eb_run_throughput *t)
+static void items_keep(const struct eb_run *r, struct items_cell *c,
+                       struct eb_seat *s, struct eb_run_throughput *t)
 {
     size_t i = c->from;
     cJSON *v = eb_seat_item(s);
@@ -167,6 +162,7 @@ static void items_keep(struct items_cell *c, struct eb_seat *s,
         } else {
             eb_meter_record(&s->talk.meter, v);
         }
+        eb_run_reference_item(r, s->task.prompt, v);
         c->done[i - c->from] = v;
     }
     eb_seat_close(s);
@@ -198,7 +194,7 @@ static void items_fill(struct eb_run *r, enum eb_prompt_kind prompt,
                 return;
             task = items_task(r, c->pl, c->pl->items[c->next++], prompt);
             if (!items_seat(r, s, &task))
-                items_keep(c, s, t);
+                items_keep(r, c, s, t);
         }
     }
 }
@@ -231,7 +227,7 @@ static void items_play(struct eb_run *r, const struct eb_run_model *m,
             break;
         n = items_step(r, over);
         for (i = 0; i < n; i++)
-            items_keep(c, over[i], t);
+            items_keep(r, c, over[i], t);
         if (n > 0)
             items_tick(r, m, prompt, c);
     }

@@ -25,6 +25,8 @@ struct eb_run_opts {
     const char *mode;       /* throughput, latency */
     const char *flash_attn; /* auto, on, off */
     const char *stop;       /* early, never */
+    const char *reference;  /* file of records; NULL: none */
+    long long margin;       /* to it, in points */
     int full, smallest_first;
     const char *collector;
     const char *out;
@@ -68,6 +70,8 @@ void eb_plan_free(struct eb_plan *p);
 
 struct eb_run {
     struct eb_run_opts opts;
+    cJSON **reference; /* records of one model */
+    size_t n_reference;
     struct eb_suite suite;
     struct eb_plan plan;
     struct eb_engine *engine; /* of the model now */
@@ -128,6 +132,16 @@ struct eb_run_part {
     int failed;                  /* some cell is INSUFFICIENT */
     int open;                    /* some cell is NOT SHOWN */
 };
+
+/* Reads --reference and checks that it answers the whole pools of the plan
+ * with one model. */
+int eb_run_reference_open(struct eb_run *r, struct eb_err *err);
+/* Adds what the record of a level says about it. */
+void eb_run_reference_level(const struct eb_run *r, enum eb_prompt_kind prompt,
+                            cJSON *level);
+/* Adds how the reference did on the item. */
+void eb_run_reference_item(const struct eb_run *r, enum eb_prompt_kind prompt,
+                           cJSON *item);
 
 /* Plays all items of the plan on r->engine into the part; 1 if the user
  * stopped it. */

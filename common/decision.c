@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/record.h"
 
 /* Further items a NOT SHOWN verdict is worked out for (RECORD.md). */
 #define DECISION_MORE_MAX 100000
@@ -19,26 +20,47 @@ struct eb_decision_rule eb_decision_rule(const cJSON *def, const char *lang)
         .bar = eb_json_get_num(def, "bar", 1),
         .alpha = eb_json_get_num(def, "alpha", 0.05),
         .beta = eb_json_get_num(def, "beta", EB_DECISION_BETA),
-        .cap = (int64_t)eb_json_get_num(def, "critical_cap", -1)};
+        .cap = (int64_t)eb_json_get_num(def, "critical_cap", -1),
+        .margin = eb_json_get_num(
+            cJSON_GetObjectItemCaseSensitive(def, "reference"), "margin", -1)};
 }
 
 int eb_decision_open(struct eb_decision *d, const struct eb_decision_rule *r,
                      struct eb_err *err)
 {
+    int rc = 0;
+
     memset(d, 0, sizeof(*d));
     d->rule = *r;
-    if (!r->early)
-        return 0;
+    if (r->margin >= 0)
+        rc = eb_paired_open(&d->paired, r->pool, r->margin, r->alpha, err);
+    if (rc != 0 || !r->early)
+        return rc;
     return eb_sequential_open(&d->q, r->pool, r->bar, r->alpha, r->beta, err);
 }
 
-void eb_decision_add(struct eb_decision *d, int pass, int critical)
+int eb_decision_item(const cJSON *json, struct eb_decision_item *item)
 {
-    if (d->rule.early && eb_sequential_add(&d->q, pass) != 0)
+    int o = eb_outcome_parse(eb_json_get_str(json, "class", ""));
+    const char *reference = eb_json_get_str(json, "reference", NULL);
+
+    item->pass = o == EB_OUT_OK;
+    item->critical =
+        cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(json, "critical"));
+    item->reference =
+        reference == NULL ? -1 : eb_outcome_parse(reference) == EB_OUT_OK;
+    return o >= 0 && o != EB_OUT_HARNESS_ERROR;
+}
+
+void eb_decision_add(struct eb_decision *d, struct eb_decision_item item)
+{
+    if (d->rule.early && eb_sequential_add(&d->q, item.pass) != 0)
         return;
     d->n++;
-    d->passes += pass != 0;
-    d->critical += critical != 0;
+    d->passes += item.pass != 0;
+    d->critical += item.critical != 0;
+    if (d->rule.margin >= 0 && item.reference >= 0)
+        eb_paired_add(&d->paired, (item.pass != 0) - item.reference);
 }
 
 enum eb_verdict eb_decision_verdict(const struct eb_decision *d)
@@ -56,6 +78,10 @@ int eb_decision_done(const struct eb_decision *d)
     enum eb_verdict v = eb_decision_verdict(d);
 
     if (!d->rule.early || v == EB_NOT_SHOWN)
+        return 0;
+    /* A model that fails the bar is not made better by the reference. */
+    if (v == EB_SUFFICIENT && d->rule.margin >= 0 &&
+        d->paired.verdict == EB_NOT_SHOWN)
         return 0;
     return v == EB_INSUFFICIENT || d->rule.cap < 0 ||
            eb_sequential_cap(d->rule.pool, d->rule.cap, d->n, d->critical) ==
@@ -163,6 +189,25 @@ static void decision_how(const struct eb_decision *d, cJSON *row)
                             eb_verdict_name(decision_beyond(d)));
 }
 
+static void decision_reference(const struct eb_decision *d, cJSON *row)
+{
+    static const char *const names[] = {"INFERIOR", "NOT SHOWN",
+                                        "NON-INFERIOR"};
+    cJSON *out;
+
+    if (d->rule.margin < 0)
+        return;
+    out = cJSON_AddObjectToObject(row, "reference");
+    cJSON_AddNumberToObject(out, "n", (double)d->paired.n);
+    cJSON_AddNumberToObject(out, "margin", d->rule.margin);
+    if (d->paired.n > 0)
+        cJSON_AddNumberToObject(out, "difference",
+                                (double)d->paired.sum / (double)d->paired.n);
+    else
+        eb_json_add_null(out, "difference", "absent: no item in both");
+    cJSON_AddStringToObject(out, "verdict", names[d->paired.verdict]);
+}
+
 void eb_decision_row(const struct eb_decision *d, cJSON *row)
 {
     struct eb_interval ci = decision_bounds(d);
@@ -182,4 +227,5 @@ void eb_decision_row(const struct eb_decision *d, cJSON *row)
     else
         cJSON_AddNullToObject(row, "more_items");
     decision_how(d, row);
+    decision_reference(d, row);
 }

@@ -10,9 +10,11 @@
  *   exact  about all such items, one-sided Clopper-Pearson bounds, for a
  *          number of items set before
  * The row has both statements; `verdict` is that of the rule. More critical
- * failures than the cap are INSUFFICIENT in both. The agent stops by this code
- * and every reader of a record recomputes by it. Caller owns the struct, no
- * memory is held. */
+ * failures than the cap are INSUFFICIENT in both. Beside the bar, a reference
+ * model whose answers are known gives a second verdict: is this one at most
+ * `margin` worse on the same items (paired, common/sequential.h)? The agent
+ * stops by this code and every reader of a record recomputes by it. Caller owns
+ * the struct, no memory is held. */
 #ifndef EB_DECISION_H
 #define EB_DECISION_H
 
@@ -31,12 +33,14 @@ struct eb_decision_rule {
     double bar;
     double alpha;
     double beta;
-    int64_t cap; /* critical failures allowed in the pool; -1: no cap */
+    int64_t cap;   /* critical failures allowed in the pool; -1: no cap */
+    double margin; /* to a reference model's share; -1: there is none */
 };
 
 struct eb_decision {
     struct eb_decision_rule rule;
     struct eb_sequential q;
+    struct eb_paired paired; /* against the reference */
     int64_t n;
     int64_t passes;
     int64_t critical;
@@ -48,8 +52,15 @@ struct eb_decision_rule eb_decision_rule(const cJSON *def, const char *lang);
 /* EB_EINVAL for numbers out of range, with early only. */
 int eb_decision_open(struct eb_decision *d, const struct eb_decision_rule *r,
                      struct eb_err *err);
+struct eb_decision_item {
+    int pass;
+    int critical;
+    int reference; /* did the reference model pass it? -1: not known */
+};
 /* Items past the end of the pool are left out. */
-void eb_decision_add(struct eb_decision *d, int pass, int critical);
+void eb_decision_add(struct eb_decision *d, struct eb_decision_item item);
+/* The item of a record; 0 if it is not to be counted (harness_error). */
+int eb_decision_item(const cJSON *json, struct eb_decision_item *item);
 enum eb_verdict eb_decision_verdict(const struct eb_decision *d);
 /* 1 if further items are not needed. */
 int eb_decision_done(const struct eb_decision *d);

@@ -148,6 +148,7 @@ static cJSON *derive_level(const struct derive_items *items, const cJSON *def,
 {
     const char *level = eb_json_get_str(def, "level", "");
     struct eb_decision_rule rule = eb_decision_rule(def, lang);
+    struct eb_decision_item item;
     struct eb_decision d;
     int64_t counts[EB_OUT_COUNT] = {0};
     cJSON *out = cJSON_CreateObject(), *outcomes;
@@ -157,6 +158,7 @@ static cJSON *derive_level(const struct derive_items *items, const cJSON *def,
     /* Numbers that no decision can be made of: the exact bounds remain. */
     if (eb_decision_open(&d, &rule, NULL) != 0) {
         rule.early = 0;
+        rule.margin = -1;
         eb_decision_open(&d, &rule, NULL);
     }
     for (i = 0; i < items->n; i++) {
@@ -165,10 +167,8 @@ static cJSON *derive_level(const struct derive_items *items, const cJSON *def,
         if (!derive_in(v, level, lang) || v->outcome < 0)
             continue;
         counts[v->outcome]++;
-        if (v->outcome != EB_OUT_HARNESS_ERROR)
-            eb_decision_add(&d, v->outcome == EB_OUT_OK,
-                            cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(
-                                v->json, "critical")));
+        if (eb_decision_item(v->json, &item))
+            eb_decision_add(&d, item);
     }
     cJSON_AddStringToObject(out, "level", level);
     cJSON_AddStringToObject(out, "lang", lang);

@@ -15,7 +15,7 @@ static struct eb_decision d;
 
 static void open_rule(int early, int64_t pool, int64_t cap)
 {
-    struct eb_decision_rule r = {early, pool, 0.8, 0.05, 0.10, cap};
+    struct eb_decision_rule r = {early, pool, 0.8, 0.05, 0.10, cap, -1};
     struct eb_err err;
 
     assert_int_equal(eb_decision_open(&d, &r, &err), 0);
@@ -24,7 +24,7 @@ static void open_rule(int early, int64_t pool, int64_t cap)
 static void add(int n, int pass)
 {
     while (n-- > 0)
-        eb_decision_add(&d, pass, 0);
+        eb_decision_add(&d, (struct eb_decision_item){pass, 0, -1});
 }
 
 /* Exact bounds need 14 of 14 for a bar of .80 (0.8^14 = .044). */
@@ -84,9 +84,9 @@ static void test_cap(void **state)
 
     (void)state;
     open_rule(1, 100, 1);
-    eb_decision_add(&d, 0, 1);
+    eb_decision_add(&d, (struct eb_decision_item){0, 1, -1});
     assert_false(eb_decision_done(&d));
-    eb_decision_add(&d, 0, 1);
+    eb_decision_add(&d, (struct eb_decision_item){0, 1, -1});
     assert_int_equal(eb_decision_verdict(&d), EB_INSUFFICIENT);
     assert_true(eb_decision_done(&d));
     /* Sufficient waits until the cap cannot be passed any more. */
@@ -125,6 +125,36 @@ static void test_row(void **state)
     cJSON_Delete(row);
 }
 
+/* The same answers as a reference are not worse; a reference that passes what
+ * this model fails is not reached. */
+static void test_reference(void **state)
+{
+    struct eb_decision_rule r = {1, 200, 0.6, 0.05, 0.10, -1, 0.05};
+    cJSON *row = cJSON_CreateObject();
+    struct eb_err err;
+    int i;
+
+    (void)state;
+    assert_int_equal(eb_decision_open(&d, &r, &err), 0);
+    for (i = 0; i < 200 && !eb_decision_done(&d); i++)
+        eb_decision_add(&d, (struct eb_decision_item){1, 0, 1});
+    assert_true(d.n > 20); /* the bar alone is reached sooner */
+    eb_decision_row(&d, row);
+    assert_string_equal(
+        eb_json_get_str(cJSON_GetObjectItem(row, "reference"), "verdict", ""),
+        "NON-INFERIOR");
+    cJSON_Delete(row);
+    row = cJSON_CreateObject();
+    assert_int_equal(eb_decision_open(&d, &r, &err), 0);
+    for (i = 0; i < 200 && !eb_decision_done(&d); i++)
+        eb_decision_add(&d, (struct eb_decision_item){i % 5 != 0, 0, 1});
+    eb_decision_row(&d, row);
+    assert_string_equal(
+        eb_json_get_str(cJSON_GetObjectItem(row, "reference"), "verdict", ""),
+        "INFERIOR");
+    cJSON_Delete(row);
+}
+
 /* A record without the new fields is judged as before. */
 static void test_old_record(void **state)
 {
@@ -143,6 +173,7 @@ int main(void)
         cmocka_unit_test(test_exact),     cmocka_unit_test(test_early),
         cmocka_unit_test(test_last_item), cmocka_unit_test(test_cap),
         cmocka_unit_test(test_row),       cmocka_unit_test(test_old_record),
+        cmocka_unit_test(test_reference),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

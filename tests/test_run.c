@@ -269,6 +269,33 @@ static void test_sequence(void **state)
     assert_int_equal(n_recs, 2);
 }
 
+/* The same model is not worse than itself; a stopped run is no reference. */
+static void test_reference(void **state)
+{
+    char reference[600], option[640];
+    const cJSON *v;
+
+    (void)state;
+    run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", NULL, NULL);
+    snprintf(option, sizeof(option), "--reference=%s", out);
+    assert_int_equal(run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", option),
+                     EB_EXIT_USAGE);
+    eb_record_list_free(recs, n_recs);
+    unlink(out);
+    run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", "--stop=never");
+    eb_record_list_free(recs, n_recs);
+    snprintf(reference, sizeof(reference), "%s.reference", out);
+    assert_int_equal(rename(out, reference), 0);
+    snprintf(option, sizeof(option), "--reference=%s", reference);
+    run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", option);
+    unlink(reference);
+    v = cJSON_GetObjectItem(recs[0], "summary");
+    v = cJSON_GetArrayItem(cJSON_GetObjectItem(v, "levels"), 0);
+    assert_string_equal(
+        eb_json_get_str(cJSON_GetObjectItem(v, "reference"), "verdict", ""),
+        "NON-INFERIOR");
+}
+
 static void test_timeout(void **state)
 {
     const cJSON *v;
@@ -319,6 +346,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sequence, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reference, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_spooled, setup, teardown),
