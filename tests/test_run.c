@@ -276,7 +276,8 @@ static void test_reference(void **state)
     const cJSON *v;
 
     (void)state;
-    run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", NULL, NULL);
+    run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", NULL);
+    eb_record_list_free(recs, n_recs);
     snprintf(option, sizeof(option), "--reference=%s", out);
     assert_int_equal(run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", option),
                      EB_EXIT_USAGE);
