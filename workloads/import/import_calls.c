@@ -336,9 +336,10 @@ int eb_calls_add(struct eb_import_suite *s, struct eb_calls_level *l,
 
 void eb_calls_end(struct eb_import_suite *s, const struct eb_calls_level *l)
 {
-    /* JSON has about three bytes a token. A context that is too small ends
-     * items as truncated, which looks like a fault of the model. */
-    size_t need = l->longest / 3 + (size_t)l->max_tokens + 512, ctx = 4096;
+    /* A small vocabulary makes a token of two bytes of JSON. A context that is
+     * too small ends items as truncated, which looks like a fault of the model.
+     */
+    size_t need = l->longest / 2 + (size_t)l->max_tokens + 512, ctx = 4096;
 
     while (ctx < need)
         ctx *= 2;
