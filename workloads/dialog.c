@@ -198,7 +198,7 @@ int eb_dialog_step(struct eb_dialog *d, const char *output, int truncated)
     text =
         visible.len > 0 ? eb_xstrndup(visible.s, visible.len) : eb_xstrdup("");
     dialog_add(d, "assistant", text);
-    if (eb_grade_forbidden(d->c->must_not, output, object, why))
+    if (eb_grade_forbidden(d->c->must_not, output, why))
         dialog_fail_critical(d, why);
     else if (object == NULL)
         dialog_fail(d, truncated ? EB_OUT_TRUNCATED : EB_OUT_UNPARSED, why);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "workloads/calls.h"
@@ -69,34 +70,74 @@ cJSON *eb_grade_object(const char *output, int *more, char why[EB_DETAIL_LEN])
     return object;
 }
 
-static int grade_strings_hold(const cJSON *tree, const char *word)
+/* Four hex digits; -1 if they are not. */
+static long grade_hex4(const char *s)
 {
-    const cJSON *v;
+    char digits[5] = "";
 
-    if (cJSON_IsString(tree) && eb_text_contains(tree->valuestring, word))
-        return 1;
-    cJSON_ArrayForEach(v, tree)
-    {
-        if (v->string != NULL && eb_text_contains(v->string, word))
-            return 1;
-        if (grade_strings_hold(v, word))
-            return 1;
-    }
-    return 0;
+    memcpy(digits, s, strnlen(s, 4));
+    if (strspn(digits, "0123456789abcdefABCDEF") != 4)
+        return -1;
+    return strtol(digits, NULL, 16);
 }
 
+/* At a backslash: appends the character of a JSON escape, also where the
+ * text is no JSON; returns how many bytes it took. */
+static size_t grade_unescape_one(const char *s, struct eb_buf *out)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const char *hit = s[1] != '\0' ? strchr(from, s[1]) : NULL;
+    long cp = s[1] == 'u' ? grade_hex4(s + 2) : -1, low = -1;
+
+    if (hit != NULL) {
+        eb_buf_addc(out, to[hit - from]);
+        return 2;
+    }
+    if (cp < 0) {
+        eb_buf_addc(out, *s);
+        return 1;
+    }
+    if (cp >= 0xD800 && cp < 0xDC00 && s[6] == '\\' && s[7] == 'u')
+        low = grade_hex4(s + 8);
+    if (low >= 0xDC00 && low < 0xE000) {
+        eb_utf8_add(out,
+                    (uint32_t)(0x10000 + ((cp - 0xD800) << 10) + low - 0xDC00));
+        return 12;
+    }
+    if (cp != 0 && (cp < 0xD800 || cp >= 0xE000))
+        eb_utf8_add(out, (uint32_t)cp);
+    return 6;
+}
+
+static char *grade_unescape(const char *s)
+{
+    struct eb_buf out = {0};
+
+    eb_buf_adds(&out, "");
+    while (*s != '\0') {
+        if (*s == '\\')
+            s += grade_unescape_one(s, &out);
+        else
+            eb_buf_addc(&out, *s++);
+    }
+    return eb_buf_take(&out);
+}
+
+/* Not the strings of the parsed object: a leak in a second object, in broken
+ * JSON or in JSON that was cut is a leak too. */
 int eb_grade_forbidden(const cJSON *must_not, const char *output,
-                       const cJSON *object, char detail[EB_DETAIL_LEN])
+                       char detail[EB_DETAIL_LEN])
 {
     struct eb_span text = eb_text_visible(output);
     char *visible = eb_xstrndup(text.s, text.len);
+    char *plain = grade_unescape(visible);
     const cJSON *v;
     int hit = 0;
 
     cJSON_ArrayForEach(v, must_not)
     {
         if (!cJSON_IsString(v) || (!eb_text_contains(visible, v->valuestring) &&
-                                   !grade_strings_hold(object, v->valuestring)))
+                                   !eb_text_contains(plain, v->valuestring)))
             continue;
         snprintf(detail, EB_DETAIL_LEN, "must not say \"%.130s\"",
                  v->valuestring);
@@ -105,6 +146,7 @@ int eb_grade_forbidden(const cJSON *must_not, const char *output,
         break;
     }
     free(visible);
+    free(plain);
     return hit;
 }
 
@@ -304,8 +346,7 @@ void eb_grade_case(const struct eb_case *c, const char *output, int truncated,
     }
     got = eb_grade_object(output, &more, why);
     /* First: a leaked canary counts whatever the rest looks like. */
-    result->critical =
-        eb_grade_forbidden(c->must_not, output, got, result->detail);
+    result->critical = eb_grade_forbidden(c->must_not, output, result->detail);
     if (result->critical)
         result->outcome = EB_OUT_WRONG;
     else if (got == NULL && truncated)

@@ -31,10 +31,10 @@ void eb_grade_case(const struct eb_case *c, const char *output, int truncated,
  * follows. Free with cJSON_Delete. For grading and for dialog turns. */
 cJSON *eb_grade_object(const char *output, int *more, char why[EB_DETAIL_LEN]);
 
-/* 1 and the detail if a text of must_not stands in the output, as it is or
- * in a string of the object (may be NULL). */
+/* 1 and the detail if a text of must_not stands in what is visible of the
+ * output, as it is or with JSON escapes, whether or not it parses. */
 int eb_grade_forbidden(const cJSON *must_not, const char *output,
-                       const cJSON *object, char detail[EB_DETAIL_LEN]);
+                       char detail[EB_DETAIL_LEN]);
 
 /* 1 if every group of must (may be NULL) has a member in the text; else the
  * detail names the first group that has none. */

@@ -161,7 +161,9 @@ static int schema_number(const cJSON *v, double *out)
         return 0;
     norm = eb_text_normed(v->valuestring);
     *out = strtod(norm, &end);
-    ok = end != norm && *end == '\0' && isfinite(*out);
+    /* strtod also reads hexadecimal. */
+    ok = end != norm && *end == '\0' && isfinite(*out) &&
+         strpbrk(norm, "xX") == NULL;
     free(norm);
     return ok;
 }

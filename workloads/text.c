@@ -415,7 +415,9 @@ static struct eb_span text_trim(struct eb_span t)
 
 struct eb_span eb_text_visible(const char *output)
 {
-    struct eb_span t = text_trim((struct eb_span){output, strlen(output)});
+    size_t mark = strncmp(output, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
+    struct eb_span t =
+        text_trim((struct eb_span){output + mark, strlen(output + mark)});
     const char *p, *open;
 
     /* Some chat templates open the block in the prompt, so that the output

@@ -48,9 +48,9 @@ uint64_t *eb_text_tokens(const char *s, size_t *n);
 double eb_text_overlap(const uint64_t *a, size_t na, const uint64_t *b,
                        size_t nb);
 
-/* What the customer would see of an output: after a closed <think> block at
- * the start, also one that was opened in the prompt, and without one code
- * fence around the text. An unclosed block leaves nothing. */
+/* What the customer would see of an output: after a byte order mark and a
+ * closed <think> block at the start, also one that was opened in the prompt,
+ * and without one code fence around the text. An unclosed block leaves nothing. */
 struct eb_span {
     const char *s;
     size_t len;
