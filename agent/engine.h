@@ -103,6 +103,12 @@ struct eb_engine_ops {
     void (*cancel)(struct eb_engine *e, int slot);
     /* Ends all replies and forgets all prompts. */
     void (*clear)(struct eb_engine *e);
+    /* The natural log of each option's probability as the continuation of the
+     * prompt, all its tokens together. While no slot is busy. NULL: the
+     * engine cannot. */
+    int (*score)(struct eb_engine *e, const char *prompt,
+                 const char *const *options, size_t n, double *logprob,
+                 struct eb_err *err);
     /* n_prompt random tokens as one prompt, then n_gen single ones, each
      * waited for, no sampling: as llama-bench does. After clear. NULL:
      * the engine cannot. */

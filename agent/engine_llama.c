@@ -417,6 +417,7 @@ const struct eb_engine_ops eb_engine_llama = {
     .step = llama_slot_step,
     .cancel = llama_slot_cancel,
     .clear = llama_slot_clear,
+    .score = llama_score,
     .bench = llama_bench,
 };
 

@@ -58,6 +58,13 @@ int llama_slot_step(struct eb_engine *e, struct eb_event *events, size_t *n,
                     struct eb_err *err);
 void llama_slot_cancel(struct eb_engine *e, int slot);
 void llama_slot_clear(struct eb_engine *e);
+/* ... and engine_llama_score.c. */
+int llama_score(struct eb_engine *e, const char *prompt,
+                const char *const *options, size_t n, double *logprob,
+                struct eb_err *err);
+
+/* Cuts what a free slot holds to its first n tokens. */
+void llama_slot_keep(struct llama *l, struct llama_slot *s, int n);
 
 /* Replaces the slot's grammar; NULL: none. EB_EINVAL if it is not one. */
 int llama_slot_constrain(struct llama *l, struct llama_slot *s,

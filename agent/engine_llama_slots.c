@@ -37,7 +37,7 @@ static int slot_cut(struct llama *l, int seq, int n)
     return 0;
 }
 
-static void slot_keep(struct llama *l, struct llama_slot *s, int n)
+void llama_slot_keep(struct llama *l, struct llama_slot *s, int n)
 {
     if (n < s->done)
         s->done = slot_cut(l, slot_number(l, s), n);
@@ -73,7 +73,7 @@ int llama_slot_start(struct eb_engine *e, int slot, const struct eb_request *r,
     if (n == 0)
         return eb_fail(err, EB_EENGINE, "the prompt has no token");
     /* Never all of the prompt: its last token gives the first logits. */
-    slot_keep(l, s, slot_common(s->tokens, s->done, l->fresh, n - 1));
+    llama_slot_keep(l, s, slot_common(s->tokens, s->done, l->fresh, n - 1));
     memcpy(s->tokens, l->fresh, (size_t)n * sizeof(*s->tokens));
     s->n = s->n_prompt = n;
     s->limit = r->max_tokens < room - n ? n + r->max_tokens : room;
@@ -135,7 +135,7 @@ static void slots_trim(struct llama *l, const struct llama_slot *wanted)
 
     for (i = 0; i < l->base.slots; i++) {
         if (!slot_active(&l->slots[i]) && &l->slots[i] != wanted)
-            slot_keep(l, &l->slots[i], 0);
+            llama_slot_keep(l, &l->slots[i], 0);
     }
 }
 
@@ -151,7 +151,7 @@ static int slot_fits(struct llama *l, struct llama_slot *s)
     if (slots_active(l) > 0)
         return 0;
     /* Alone, it fits once the prefix is gone. */
-    slot_keep(l, s, 0);
+    llama_slot_keep(l, s, 0);
     slot_cut(l, slot_prefix_seq(l), 0);
     l->n_prefix = l->n_stale = 0;
     return 1;
@@ -220,7 +220,7 @@ static int prefix_change(struct llama *l, const struct llama_slot *s, int n,
         struct llama_slot *o = &l->slots[i];
 
         if (!slot_active(o) && o->borrowed > 0)
-            slot_keep(l, o, 0);
+            llama_slot_keep(l, o, 0);
     }
     l->n_stale = l->n_prefix;
     l->generation++;
@@ -255,7 +255,7 @@ static int prefix_borrow(struct llama *l, struct llama_slot *s, int *later,
     }
     if (shared <= s->done)
         return 0;
-    slot_keep(l, s, 0);
+    llama_slot_keep(l, s, 0);
     llama_memory_seq_cp(llama_get_memory(l->ctx), slot_prefix_seq(l),
                         slot_number(l, s), 0, shared);
     s->done = s->borrowed = shared;

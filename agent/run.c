@@ -218,6 +218,23 @@ static char *run_name(const char *path)
     return eb_xstrndup(base, n);
 }
 
+static int run_check_score(struct eb_run *r, struct eb_err *err)
+{
+    size_t i;
+
+    for (i = 0; i < r->plan.n_levels; i++) {
+        if (!r->plan.levels[i].scored || r->engine->ops->score != NULL)
+            continue;
+        eb_fail(err, EB_EENGINE,
+                "the engine %s gives no likelihoods; run with --score generate",
+                r->engine->ops->name);
+        eb_engine_close(r->engine);
+        r->engine = NULL;
+        return EB_EENGINE;
+    }
+    return 0;
+}
+
 static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
 {
     struct eb_run_model m = {.path = path, .file_bytes = -1, .load_ns = -1};
@@ -237,6 +254,8 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
     eb_device_memory_reset("");
     from = eb_clock_ns();
     rc = eb_engine_open(path, &r->settings, &r->engine, &why);
+    if (rc == 0)
+        rc = run_check_score(r, &why);
     if (rc != 0) {
         rc = run_failed(r, &m, why.msg, err);
         free(name);

@@ -1,5 +1,6 @@
 /* Playing the items of a plan on one loaded model. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,13 +77,30 @@ int eb_run_engine_stop(void *run)
     return busy > 0;
 }
 
+static void items_score(struct eb_run *r, struct eb_seat *s)
+{
+    struct eb_buf answer = {0};
+    struct eb_err err = {0};
+    char detail[EB_DETAIL_LEN];
+    int rc = 0;
+
+    if (s->result.outcome != EB_OUT_HARNESS_ERROR)
+        rc = eb_run_score(r->engine, &s->c, &answer, &err);
+    snprintf(detail, sizeof(detail), "%.150s", err.msg);
+    eb_seat_answer(s, answer.data, rc, detail);
+    eb_buf_free(&answer);
+}
+
 /* Seats an item: 1 if a reply is under way. */
 static int items_seat(struct eb_run *r, struct eb_seat *s,
-                      const struct eb_task *task)
+                      const struct eb_task *task, int scored)
 {
     eb_seat_open(s, task);
     r->now = &s->c;
-    return eb_seat_ask(s, r->engine);
+    if (!scored)
+        return eb_seat_ask(s, r->engine);
+    items_score(r, s);
+    return 0;
 }
 
 /* One step of the engine: the seats whose item is over by it. */
@@ -153,7 +171,13 @@ static void items_keep(const struct eb_run *r, struct items_cell *c,
     } else {
         while (c->pl->items[i] != s->task.item)
             i++;
-        if (t != NULL) {
+        if (c->pl->scored) {
+            eb_json_add_null(v, "ttft_ns",
+                             "not measured: scored by likelihood");
+            eb_json_add_null(v, "e2e_ns", "not measured: scored by likelihood");
+            if (t != NULL)
+                t->items++;
+        } else if (t != NULL) {
             t->items++;
             t->prompt_tokens += s->talk.meter.prompt_tokens;
             t->cached_tokens += s->talk.meter.cached_tokens;
@@ -193,7 +217,7 @@ static void items_fill(struct eb_run *r, enum eb_prompt_kind prompt,
             if (c->stopped || eb_decision_done(&c->decision))
                 return;
             task = items_task(r, c->pl, c->pl->items[c->next++], prompt);
-            if (!items_seat(r, s, &task))
+            if (!items_seat(r, s, &task, c->pl->scored))
                 items_keep(r, c, s, t);
         }
     }
@@ -381,7 +405,7 @@ static int items_probe_one(struct eb_run *r, struct eb_run_part *part,
     if (eb_talk_interrupts() > 0)
         return 1;
     over = eb_xcalloc((size_t)r->n_seats, sizeof(*over));
-    for (busy = items_seat(r, s, &task); busy;)
+    for (busy = items_seat(r, s, &task, 0); busy;)
         busy = items_step(r, over) == 0;
     free(over);
     v = items_probe_json(s, before);
@@ -401,6 +425,8 @@ static int items_probe(struct eb_run *r, const struct eb_run_model *m,
         const struct eb_plan_level *pl = &r->plan.levels[i];
 
         n = pl->n_items / r->suite.n_langs;
+        if (pl->scored)
+            continue;
         for (k = 0; k < (size_t)r->opts.latency_items && k < pl->n_items; k++) {
             at = k % r->suite.n_langs * n + k / r->suite.n_langs;
             eb_run_tick(r, "[%zu/%zu] %s %s: %s alone, item %zu of %lld",

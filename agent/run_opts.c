@@ -28,6 +28,8 @@ static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
          "clear, vague or both (clear)"},
         {"constrain", 0, EB_OPT_STR, &o->constrain, "WHEN",
          "hold output to the grammar: auto, on, off (auto)"},
+        {"score", 0, EB_OPT_STR, &o->score, "HOW",
+         "generate, or loglik where all fields are labels (generate)"},
         {"stop", 0, EB_OPT_STR, &o->stop, "WHEN",
          "early: once a level is decided; never: after all items (early)"},
         {"full", 0, EB_OPT_FLAG, &o->full, NULL,
@@ -102,6 +104,10 @@ static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
         strcmp(o->mode, "latency") != 0)
         rc = eb_fail(err, EB_EUSAGE,
                      "--mode: '%.40s' is not throughput or latency", o->mode);
+    if (rc == 0 && strcmp(o->score, "generate") != 0 &&
+        strcmp(o->score, "loglik") != 0)
+        rc = eb_fail(err, EB_EUSAGE,
+                     "--score: '%.40s' is not generate or loglik", o->score);
     if (rc == 0 && strcmp(o->stop, "early") != 0 &&
         strcmp(o->stop, "never") != 0)
         rc = eb_fail(err, EB_EUSAGE, "--stop: '%.40s' is not early or never",
@@ -148,6 +154,7 @@ int eb_run_options(struct eb_run_opts *o, int argc, char **argv,
     o->prompt = "clear";
     o->constrain = "auto";
     o->mode = "throughput";
+    o->score = "generate";
     o->stop = "early";
     o->margin = 5;
     o->slots = EB_RUN_SLOTS;

@@ -24,6 +24,7 @@ struct eb_run_opts {
     const char *constrain;  /* auto, on, off */
     const char *mode;       /* throughput, latency */
     const char *flash_attn; /* auto, on, off */
+    const char *score;      /* generate, loglik */
     const char *stop;       /* early, never */
     const char *reference;  /* file of records; NULL: none */
     long long margin;       /* to it, in points */
@@ -50,6 +51,7 @@ struct eb_plan_level {
     const struct eb_level *level;
     size_t pool;   /* items a language that the suite has; --limit plays less */
     char *grammar; /* NULL: output is free */
+    int scored;    /* answers are chosen by log-likelihood */
     const struct eb_item **items;
     size_t n_items;
 };
@@ -132,6 +134,12 @@ struct eb_run_part {
     int failed;                  /* some cell is INSUFFICIENT */
     int open;                    /* some cell is NOT SHOWN */
 };
+
+/* Can answers of the level be chosen among values? */
+int eb_run_can_score(const struct eb_level *l);
+/* The most likely answer to the case, without writing: appended as JSON. */
+int eb_run_score(struct eb_engine *e, const struct eb_case *c,
+                 struct eb_buf *answer, struct eb_err *err);
 
 /* Reads --reference and checks that it answers the whole pools of the plan
  * with one model. */

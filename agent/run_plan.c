@@ -151,6 +151,7 @@ int eb_plan_make(struct eb_plan *p, const struct eb_suite *s,
             eb_prompt_grammar(l, &grammar);
             pl->grammar = eb_buf_take(&grammar);
         }
+        pl->scored = strcmp(o->score, "loglik") == 0 && eb_run_can_score(l);
         plan_items(pl, s, o);
         p->n_items += pl->n_items;
         p->n_levels++;

@@ -157,6 +157,7 @@ cJSON *eb_run_level_json(const struct eb_run *r, const struct eb_plan_level *pl,
     cJSON_AddStringToObject(v, "stop", r->opts.stop);
     record_pools(r, pl, v);
     eb_run_reference_level(r, prompt, v);
+    cJSON_AddStringToObject(v, "score", pl->scored ? "loglik" : "generate");
     cJSON_AddBoolToObject(v, "constrain", pl->grammar != NULL);
     cJSON_AddNumberToObject(v, "max_tokens", pl->level->max_tokens);
     if (pl->grammar != NULL) {

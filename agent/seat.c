@@ -141,6 +141,19 @@ int eb_seat_event(struct eb_seat *s, struct eb_engine *e,
     return seat_reply(s) || !eb_seat_ask(s, e);
 }
 
+void eb_seat_answer(struct eb_seat *s, const char *answer, int rc,
+                    const char *detail)
+{
+    if (s->result.outcome == EB_OUT_HARNESS_ERROR)
+        return;
+    if (rc != 0) {
+        seat_result(s, EB_OUT_HARNESS_ERROR, detail);
+        return;
+    }
+    eb_buf_adds(&s->output, answer);
+    eb_grade_case(&s->c, answer, 0, &s->result);
+}
+
 void eb_seat_fail(struct eb_seat *s, int rc, const char *detail, int64_t now_ns)
 {
     eb_talk_fail(&s->talk, rc, detail, now_ns);

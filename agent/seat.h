@@ -53,6 +53,10 @@ int eb_seat_ask(struct eb_seat *s, struct eb_engine *e);
 /* Takes an event of the slot: 1 if the item is over. */
 int eb_seat_event(struct eb_seat *s, struct eb_engine *e,
                   const struct eb_event *event, int64_t now_ns);
+/* Ends the item with an answer that was not written by the engine, or the
+ * reason why there is none (rc). */
+void eb_seat_answer(struct eb_seat *s, const char *answer, int rc,
+                    const char *detail);
 /* Ends the item: its time is over, or the engine failed. */
 void eb_seat_fail(struct eb_seat *s, int rc, const char *detail,
                   int64_t now_ns);

@@ -257,6 +257,21 @@ static void test_never_stops(void **state)
     assert_true(number(0, "triage", "zh", "n") == 212);
 }
 
+/* Labels chosen by likelihood are graded as written ones. */
+static void test_loglik(void **state)
+{
+    const cJSON *v;
+
+    (void)state;
+    run("-s", BIG_JOB, "-ltriage", "-m", "fake:key", "--score=loglik");
+    v = cJSON_GetObjectItem(recs[0], "items");
+    assert_true(cJSON_GetArraySize(v) > 20);
+    cJSON_ArrayForEach(v, v)
+        assert_string_equal(eb_json_get_str(v, "class", ""), "ok");
+    v = cJSON_GetArrayItem(cJSON_GetObjectItem(recs[0], "levels"), 0);
+    assert_string_equal(eb_json_get_str(v, "score", ""), "loglik");
+}
+
 /* Fixed sequence: a model that does not pass ends it, --full goes on. */
 static void test_sequence(void **state)
 {
@@ -346,6 +361,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_stops, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_loglik, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sequence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reference, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
