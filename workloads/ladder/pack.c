@@ -8,8 +8,6 @@
 #include "common/mem.h"
 #include "llama.h"
 
-#define PACK_NOISE_PERCENT 6
-#define PACK_NOISE_TOKENS 2900 /* all but the control tokens */
 #define PROMPT_MAX_BYTES (64u << 10)
 
 static int pack_prompt(const char *dir, const char *level, int vague,
@@ -86,21 +84,9 @@ int packer_sample(const struct packer *p, const char *prefix, llama_token *t,
     return n;
 }
 
-/* Puts random tokens for some of a message, so that no label hangs on one
- * word alone. The marks behind the message stay. */
-static void pack_noise(const struct packer *p, llama_token *t, int from, int to,
-                       struct eb_rng *rng)
-{
-    const struct llama_vocab *v = llama_model_get_vocab(p->vocab);
-
-    for (int i = from; i < to && !llama_vocab_is_control(v, t[i]); i++)
-        if (eb_rng_percent(rng, PACK_NOISE_PERCENT))
-            t[i] = eb_rng_index(rng, PACK_NOISE_TOKENS);
-}
-
 /* Adds one sample behind the prefix; 0 if it does not fit. */
 static int pack_add(const struct packer *p, const char *prefix, int n_prefix,
-                    struct eb_rng *noise, struct net_pack *k)
+                    struct net_pack *k)
 {
     llama_token t[PACK_TEXT_TOKENS];
     int n_prompt;
@@ -111,8 +97,6 @@ static int pack_add(const struct packer *p, const char *prefix, int n_prefix,
         k->n_rows + n - n_prompt > NET_ROWS ||
         memcmp(t, k->token, (size_t)n_prefix * sizeof(*t)))
         return 0;
-    if (noise)
-        pack_noise(p, t, n_prefix, n_prompt, noise);
     k->n_groups++;
     /* The last token only is a target, never an input. */
     for (int i = n_prefix; i < n - 1; i++) {
@@ -168,9 +152,7 @@ int packer_next(struct packer *p, int held_out, struct eb_rng *rng,
     while (!rc && misses < 3) {
         rc = corpus_sample(&p->corpus, level, lang, held_out, rng, &p->sample,
                            err);
-        /* Act copies from the message, so that one stays whole. */
-        if (!rc && !pack_add(p, prefix, n_prefix,
-                             level == CORPUS_TRIAGE ? rng : NULL, k))
+        if (!rc && !pack_add(p, prefix, n_prefix, k))
             misses++;
     }
     free(prefix);
