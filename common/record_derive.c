@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "common/record.h"
+#include "common/record_parts.h"
 #include "common/stats.h"
 
 #define DERIVE_MS 1e6 /* nanoseconds */
@@ -24,14 +25,7 @@ struct derive_items {
     size_t n;
 };
 
-/* A growing list of samples. */
-struct derive_samples {
-    double *v;
-    size_t n;
-    size_t cap;
-};
-
-static void derive_sample(struct derive_samples *s, double x)
+void eb_samples_add(struct eb_samples *s, double x)
 {
     if (s->n == s->cap) {
         s->cap = s->cap > 0 ? 2 * s->cap : 64;
@@ -40,14 +34,18 @@ static void derive_sample(struct derive_samples *s, double x)
     s->v[s->n++] = x;
 }
 
+const cJSON *eb_record_items(const cJSON *rec)
+{
+    return strcmp(eb_json_get_str(rec, "status", ""), "engine_error") == 0
+               ? NULL
+               : cJSON_GetObjectItemCaseSensitive(rec, "items");
+}
+
 static struct derive_items derive_load(const cJSON *rec)
 {
-    const cJSON *arr = cJSON_GetObjectItemCaseSensitive(rec, "items"), *v;
+    const cJSON *arr = eb_record_items(rec), *v;
     struct derive_items items = {0};
 
-    /* A model that never ran has no items (RECORD.md). */
-    if (strcmp(eb_json_get_str(rec, "status", ""), "engine_error") == 0)
-        return items;
     items.v = eb_xcalloc((size_t)cJSON_GetArraySize(arr), sizeof(*items.v));
     cJSON_ArrayForEach(v, arr)
     {
@@ -215,12 +213,12 @@ static void derive_speed(const cJSON *rec, cJSON *sum)
         double tokens = (eb_json_get_num(row, "n_prompt", 0) +
                          eb_json_get_num(row, "n_gen", 0)) *
                         eb_json_get_num(row, "batch", 1);
-        struct derive_samples tps = {0};
+        struct eb_samples tps = {0};
         cJSON *out = cJSON_CreateObject();
 
         cJSON_ArrayForEach(ns,
                            cJSON_GetObjectItemCaseSensitive(row, "samples_ns"))
-            derive_sample(&tps, tokens * 1e9 / ns->valuedouble);
+            eb_samples_add(&tps, tokens * 1e9 / ns->valuedouble);
         cJSON_AddStringToObject(out, "test", eb_json_get_str(row, "test", ""));
         if (tps.n > 0)
             cJSON_AddNumberToObject(out, "mean_tps",
@@ -239,7 +237,7 @@ static void derive_speed(const cJSON *rec, cJSON *sum)
 
 /* Adds one percentile in milliseconds, or null where nothing was measured. */
 static void derive_percentile(cJSON *out, const char *key,
-                              const struct derive_samples *ns, double p)
+                              const struct eb_samples *ns, double p)
 {
     if (ns->n == 0)
         eb_json_add_null(out, key, "not measured");
@@ -248,25 +246,19 @@ static void derive_percentile(cJSON *out, const char *key,
             out, key, eb_stats_percentile(ns->v, ns->n, p) / DERIVE_MS);
 }
 
-/* The items whose times were taken one at a time: of a throughput run those
- * played again alone, else all. */
-static const cJSON *derive_alone(const cJSON *rec)
+const cJSON *eb_record_alone(const cJSON *rec)
 {
     const cJSON *v = cJSON_GetObjectItemCaseSensitive(rec, "latency_items");
 
-    if (v != NULL)
-        return v;
-    return strcmp(eb_json_get_str(rec, "status", ""), "engine_error") == 0
-               ? NULL
-               : cJSON_GetObjectItemCaseSensitive(rec, "items");
+    return v != NULL ? v : eb_record_items(rec);
 }
 
 /* Time-outs stay in: without them a slow model would look better. */
 static void derive_latency(const cJSON *rec, cJSON *sum)
 {
     cJSON *out = cJSON_AddObjectToObject(sum, "latency");
-    struct derive_samples ttft = {0}, itl = {0}, tpot = {0}, e2e = {0};
-    const cJSON *alone = derive_alone(rec), *j, *gap;
+    struct eb_samples ttft = {0}, itl = {0}, tpot = {0}, e2e = {0};
+    const cJSON *alone = eb_record_alone(rec), *j, *gap;
 
     cJSON_ArrayForEach(j, alone)
     {
@@ -277,13 +269,13 @@ static void derive_latency(const cJSON *rec, cJSON *sum)
         if (strcmp(eb_json_get_str(j, "class", ""), "harness_error") == 0)
             continue;
         if (first >= 0)
-            derive_sample(&ttft, first);
+            eb_samples_add(&ttft, first);
         if (whole >= 0)
-            derive_sample(&e2e, whole);
+            eb_samples_add(&e2e, whole);
         if (first >= 0 && whole >= first && tokens >= 2)
-            derive_sample(&tpot, (whole - first) / (tokens - 1));
+            eb_samples_add(&tpot, (whole - first) / (tokens - 1));
         cJSON_ArrayForEach(gap, cJSON_GetObjectItemCaseSensitive(j, "gaps_ns"))
-            derive_sample(&itl, gap->valuedouble);
+            eb_samples_add(&itl, gap->valuedouble);
     }
     derive_percentile(out, "ttft_p50_ms", &ttft, 50);
     derive_percentile(out, "ttft_p95_ms", &ttft, 95);
@@ -378,7 +370,32 @@ static void derive_token_mean(const struct derive_items *items,
         eb_json_add_null(out, out_key, "not measured");
 }
 
-static void derive_tokens(const struct derive_items *items, cJSON *sum)
+/* The time of a whole reply, of items played alone only. */
+static void derive_token_time(const cJSON *rec, const char *lang, cJSON *out)
+{
+    struct eb_samples e2e = {0};
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, eb_record_alone(rec))
+    {
+        double ns = eb_json_get_num(v, "e2e_ns", -1);
+
+        if (ns >= 0 && strcmp(eb_json_get_str(v, "lang", ""), lang) == 0 &&
+            strcmp(eb_json_get_str(v, "class", ""), "harness_error") != 0)
+            eb_samples_add(&e2e, ns);
+    }
+    if (e2e.n > 0)
+        cJSON_AddNumberToObject(out, "e2e_mean_ms",
+                                eb_stats_mean(e2e.v, e2e.n) / DERIVE_MS);
+    else
+        eb_json_add_null(out, "e2e_mean_ms",
+                         "not measured: no item was played alone");
+    cJSON_AddNumberToObject(out, "e2e_n", (double)e2e.n);
+    free(e2e.v);
+}
+
+static void derive_tokens(const cJSON *rec, const struct derive_items *items,
+                          cJSON *sum)
 {
     cJSON *out = cJSON_AddObjectToObject(sum, "tokens"), *row;
     size_t n, i;
@@ -388,6 +405,7 @@ static void derive_tokens(const struct derive_items *items, cJSON *sum)
         row = cJSON_AddObjectToObject(out, langs[i]);
         derive_token_mean(items, langs[i], "prompt_tokens", "prompt_mean", row);
         derive_token_mean(items, langs[i], "output_tokens", "output_mean", row);
+        derive_token_time(rec, langs[i], row);
     }
     free(langs);
 }
@@ -403,7 +421,10 @@ void eb_record_derive(cJSON *rec)
     derive_latency(rec, sum);
     derive_throughput(rec, sum);
     derive_batching(rec, sum);
-    derive_tokens(&items, sum);
+    derive_tokens(rec, &items, sum);
+    eb_record_service(rec, sum);
+    eb_record_parity(rec, sum);
+    eb_record_fidelity(rec, sum);
     for (i = 0; i < items.n; i++)
         errors += items.v[i].outcome == EB_OUT_HARNESS_ERROR;
     /* More than 1 % of unscored items voids the run (design rule 7). */

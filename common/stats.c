@@ -290,17 +290,29 @@ size_t eb_stats_p95_upper_index(size_t n)
     return eb_stats_quantile_upper_index(n, 0.95, 0.05);
 }
 
-struct eb_interval eb_stats_mean_ci(const double *x, size_t n)
+double eb_stats_t_upper(double df, double alpha)
+{
+    /* P(|T| > t) = I_q(df / 2, 1 / 2) with q = df / (df + t^2) (DLMF 8.17). */
+    double q = eb_stats_beta_quantile(2 * alpha, df / 2, 0.5);
+
+    return sqrt(df * (1 - q) / q);
+}
+
+struct eb_interval eb_stats_mean_bounds(const double *x, size_t n, double alpha)
 {
     struct eb_interval ci = {NAN, NAN};
-    double v = (double)n - 1, q, half;
+    double half;
 
     if (n < 2)
         return ci;
-    /* P(|T| > t) = I_q(v / 2, 1 / 2) with q = v / (v + t^2) (DLMF 8.17). */
-    q = eb_stats_beta_quantile(0.05, v / 2, 0.5);
-    half = sqrt(v * (1 - q) / q) * eb_stats_sd(x, n) / sqrt((double)n);
+    half = eb_stats_t_upper((double)n - 1, alpha) * eb_stats_sd(x, n) /
+           sqrt((double)n);
     ci.lo = eb_stats_mean(x, n) - half;
     ci.hi = eb_stats_mean(x, n) + half;
     return ci;
+}
+
+struct eb_interval eb_stats_mean_ci(const double *x, size_t n)
+{
+    return eb_stats_mean_bounds(x, n, 0.025);
 }

@@ -66,5 +66,11 @@ double eb_stats_percentile(const double *x, size_t n, double p);
 size_t eb_stats_p95_upper_index(size_t n);
 /* Student t interval, two-sided 95 %, for the mean; [NAN, NAN] for n < 2. */
 struct eb_interval eb_stats_mean_ci(const double *x, size_t n);
+/* The same one-sided, with error alpha for each bound. */
+struct eb_interval eb_stats_mean_bounds(const double *x, size_t n,
+                                        double alpha);
+/* Upper quantile of Student's t: P(T > t) = alpha, degrees of freedom df > 0,
+ * alpha in 0 .. 0.5. */
+double eb_stats_t_upper(double df, double alpha);
 
 #endif

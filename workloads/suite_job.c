@@ -401,7 +401,7 @@ static int job_levels(struct eb_suite *s, const struct eb_read *r)
 static int job_service_bars(struct eb_suite *s, const struct eb_read *r)
 {
     static const char keys[] =
-        "ttft_p95_ms tpot_ms peak_memory_bytes joules_per_solved";
+        "ttft_p95_ms tpot_ms e2e_p95_ms peak_memory_bytes joules_per_solved";
     char path[EB_READ_PATH];
     const cJSON *v;
     int rc = eb_read_obj(r, s->json, "$", "service_bars", &s->service_bars);
