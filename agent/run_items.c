@@ -20,20 +20,21 @@ struct items_cell {
     cJSON **done;    /* by item, NULL where not played */
     size_t n_seen;   /* of them, counted by the decision: no gap before */
     struct eb_decision decision;
+    int trial;   /* 0: the first, which decides */
     int stopped; /* by the user */
 };
 
 static struct eb_task items_task(const struct eb_run *r,
                                  const struct eb_plan_level *pl,
                                  const struct eb_item *item,
-                                 enum eb_prompt_kind prompt)
+                                 enum eb_prompt_kind prompt, int trial)
 {
     return (struct eb_task){.suite = &r->suite,
                             .level = pl->level,
                             .item = item,
                             .grammar = pl->grammar,
                             .prompt = prompt,
-                            .seed = (uint64_t)r->opts.seed};
+                            .seed = (uint64_t)(r->opts.seed + trial)};
 }
 
 /* Seats */
@@ -216,7 +217,8 @@ static void items_fill(struct eb_run *r, enum eb_prompt_kind prompt,
             c->stopped |= eb_talk_interrupts() > 0;
             if (c->stopped || eb_decision_done(&c->decision))
                 return;
-            task = items_task(r, c->pl, c->pl->items[c->next++], prompt);
+            task =
+                items_task(r, c->pl, c->pl->items[c->next++], prompt, c->trial);
             if (!items_seat(r, s, &task, c->pl->scored))
                 items_keep(r, c, s, t);
         }
@@ -256,6 +258,8 @@ static void items_play(struct eb_run *r, const struct eb_run_model *m,
             items_tick(r, m, prompt, c);
     }
     free(over);
+    if (c->trial > 0)
+        return;
     eb_run_progress(
         r, "[%zu/%zu] %s %s: %s %s: %" PRId64 " of %" PRId64 " right: %s",
         r->at_model, r->n_models, m->name, eb_prompt_kind_name(prompt),
@@ -310,12 +314,44 @@ static int items_open(const struct eb_run *r, enum eb_prompt_kind prompt,
     return rc;
 }
 
+/* Plays the cell's items once more, with other values filled in. */
+static int items_trial(struct eb_run *r, const struct eb_run_model *m,
+                       struct eb_run_part *part, const struct items_cell *first,
+                       int trial)
+{
+    struct items_cell c = {.pl = first->pl,
+                           .lang = first->lang,
+                           .from = first->from,
+                           .to = first->from + first->n_seen,
+                           .next = first->from,
+                           .trial = trial};
+    cJSON *items = cJSON_CreateArray(), *v, *row;
+
+    c.done = eb_xcalloc(first->n_seen, sizeof(*c.done));
+    items_play(r, m, part->prompt, &c, NULL);
+    items_collect(&c, items);
+    cJSON_ArrayForEach(v, items)
+    {
+        row = cJSON_CreateObject();
+        cJSON_AddStringToObject(row, "id", eb_json_get_str(v, "id", ""));
+        cJSON_AddStringToObject(row, "lang", c.lang);
+        cJSON_AddStringToObject(row, "level", c.pl->level->name);
+        cJSON_AddNumberToObject(row, "trial", trial + 1);
+        cJSON_AddStringToObject(row, "class", eb_json_get_str(v, "class", ""));
+        cJSON_AddStringToObject(row, "output",
+                                eb_json_get_str(v, "output", ""));
+        cJSON_AddItemToArray(part->trials, row);
+    }
+    cJSON_Delete(items);
+    return c.stopped;
+}
+
 /* Plays one cell into the part; 1 if the user stopped it. */
 static int items_cell(struct eb_run *r, const struct eb_run_model *m,
                       struct eb_run_part *part, struct items_cell *c)
 {
     struct eb_run_throughput t = {0};
-    int throughput = eb_run_throughput_mode(r);
+    int throughput = eb_run_throughput_mode(r), trial;
     int64_t from = eb_clock_ns();
 
     if (items_open(r, part->prompt, c) == 0)
@@ -327,6 +363,8 @@ static int items_cell(struct eb_run *r, const struct eb_run_model *m,
                              items_throughput(c, r->n_seats, &t));
     part->failed |= eb_decision_verdict(&c->decision) == EB_INSUFFICIENT;
     part->open |= eb_decision_verdict(&c->decision) == EB_NOT_SHOWN;
+    for (trial = 1; trial < r->opts.trials && !c->stopped; trial++)
+        c->stopped = items_trial(r, m, part, c, trial);
     return c->stopped;
 }
 
@@ -395,7 +433,7 @@ static int items_probe_one(struct eb_run *r, struct eb_run_part *part,
                            const struct eb_item *item)
 {
     const cJSON *before = items_find(part->items, item->id);
-    struct eb_task task = items_task(r, pl, item, part->prompt);
+    struct eb_task task = items_task(r, pl, item, part->prompt, 0);
     struct eb_seat *s = &r->seats[0], **over;
     int busy;
     cJSON *v;
@@ -451,6 +489,8 @@ int eb_run_items(struct eb_run *r, const struct eb_run_model *m,
     int stopped;
 
     part->items = cJSON_CreateArray();
+    if (r->opts.trials > 1)
+        part->trials = cJSON_CreateArray();
     if (eb_run_throughput_mode(r)) {
         part->throughput = cJSON_CreateArray();
         part->latency = cJSON_CreateArray();

@@ -36,6 +36,8 @@ static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
          "go on after a level or a model fails"},
         {"smallest-first", 0, EB_OPT_FLAG, &o->smallest_first, NULL,
          "models from the smallest up, each at alpha / models"},
+        {"trials", 0, EB_OPT_INT, &o->trials, "N",
+         "play each item N times with other values, for pass^k (1)"},
         {"reference", 0, EB_OPT_STR, &o->reference, "FILE",
          "records of a model (--stop never --full) to be not worse than"},
         {"margin", 0, EB_OPT_INT, &o->margin, "POINTS",
@@ -115,6 +117,8 @@ static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
     if (rc == 0)
         rc = opts_within("margin", o->margin, 0, 50, err);
     if (rc == 0)
+        rc = opts_within("trials", o->trials, 1, 64, err);
+    if (rc == 0)
         rc = opts_within("slots", o->slots, 1, OPTS_SLOTS_MAX, err);
     if (rc == 0)
         rc = opts_within("latency-items", o->latency_items, 0, 1000000, err);
@@ -157,6 +161,7 @@ int eb_run_options(struct eb_run_opts *o, int argc, char **argv,
     o->score = "generate";
     o->stop = "early";
     o->margin = 5;
+    o->trials = 1;
     o->slots = EB_RUN_SLOTS;
     o->latency_items = EB_RUN_LATENCY_ITEMS;
     o->flash_attn = "auto";

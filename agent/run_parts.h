@@ -35,6 +35,7 @@ struct eb_run_opts {
     long long limit; /* pairs a level; 0: all */
     long long seed, threads, ctx, timeout_s;
     long long slots, latency_items; /* of a throughput run */
+    long long trials;               /* of each item, other values filled in */
     int require_upload, json, speed, quiet, help;
 };
 
@@ -129,8 +130,9 @@ struct eb_run_part {
     const char *status;
     const char *reason;          /* NULL if complete */
     cJSON *start, *end;          /* conditions; taken over */
-    cJSON *items;                /* these three are taken over */
+    cJSON *items;                /* these four are taken over */
     cJSON *throughput, *latency; /* NULL in a latency run */
+    cJSON *trials;               /* beyond the first; NULL: none asked for */
     int failed;                  /* some cell is INSUFFICIENT */
     int open;                    /* some cell is NOT SHOWN */
 };

@@ -93,6 +93,7 @@ static void record_settings(const struct eb_run *r, enum eb_prompt_kind prompt,
     cJSON_AddNumberToObject(out, "slots", r->settings.slots);
     cJSON_AddStringToObject(out, "flash_attn", r->opts.flash_attn);
     cJSON_AddStringToObject(out, "stop", r->opts.stop);
+    cJSON_AddNumberToObject(out, "trials", (double)r->opts.trials);
     cJSON_AddNumberToObject(out, "seed", (double)r->opts.seed);
     cJSON_AddNumberToObject(out, "threads", r->settings.threads);
     cJSON_AddNumberToObject(out, "ctx", r->settings.ctx);
@@ -216,6 +217,8 @@ static void record_measured(const struct eb_run_model *m,
         cJSON_AddArrayToObject(rec, "items");
     if (part->throughput != NULL)
         cJSON_AddItemToObject(rec, "throughput", part->throughput);
+    if (part->trials != NULL)
+        cJSON_AddItemToObject(rec, "trials", part->trials);
     if (part->latency != NULL)
         cJSON_AddItemToObject(rec, "latency_items", part->latency);
 }

@@ -51,6 +51,7 @@ static const struct check_field check_root[] = {
     {"memory", CHECK_OBJECT, CHECK_OPTIONAL},
     {"speed", CHECK_ARRAY, CHECK_OPTIONAL},
     {"throughput", CHECK_ARRAY, CHECK_OPTIONAL},
+    {"trials", CHECK_ARRAY, CHECK_OPTIONAL},
     {"latency_items", CHECK_ARRAY, CHECK_OPTIONAL},
     {"power", CHECK_OBJECT, CHECK_OPTIONAL},
     {"counters", CHECK_OBJECT, CHECK_OPTIONAL},
@@ -150,6 +151,11 @@ static const struct check_field check_alone[] = {
     {"e2e_ns", CHECK_COUNT, CHECK_OPTIONAL},
     {"gaps_ns", CHECK_ARRAY, CHECK_OPTIONAL},
     {NULL, CHECK_TEXT, 0}};
+
+static const struct check_field check_trial[] = {
+    {"id", CHECK_NAME, 0},    {"lang", CHECK_NAME, 0},
+    {"level", CHECK_NAME, 0}, {"trial", CHECK_COUNT, 0},
+    {"class", CHECK_NAME, 0}, {NULL, CHECK_TEXT, 0}};
 
 static const struct check_field check_throughput[] = {
     {"level", CHECK_NAME, 0},
@@ -467,6 +473,8 @@ int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err)
     if (rc == 0)
         rc = check_rows(rec, "throughput", check_throughput, NULL, 0, where,
                         err);
+    if (rc == 0)
+        rc = check_rows(rec, "trials", check_trial, NULL, 0, where, err);
     if (rc == 0)
         rc = check_rows(rec, "latency_items", check_alone, "gaps_ns", 0, where,
                         err);

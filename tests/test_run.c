@@ -257,6 +257,30 @@ static void test_never_stops(void **state)
     assert_true(number(0, "triage", "zh", "n") == 212);
 }
 
+/* A model that is always right passes every trial; one that is right once
+ * does not. */
+static void test_trials(void **state)
+{
+    const cJSON *v, *hat;
+
+    (void)state;
+    run("-m", "fake:key", "-lsort", "--trials=3", "--full", NULL);
+    v = cJSON_GetObjectItem(cJSON_GetObjectItem(recs[0], "summary"), "trials");
+    assert_int_equal(cJSON_GetArraySize(v), 2); /* languages */
+    hat = cJSON_GetObjectItem(cJSON_GetArrayItem(v, 0), "pass_hat");
+    assert_int_equal(cJSON_GetArraySize(hat), 3);
+    assert_true(cJSON_GetArrayItem(hat, 2)->valuedouble == 1);
+    /* One of the three fails: pass^1 is 2/3, pass^2 1/3, pass^3 0. */
+    v = cJSON_GetArrayItem(cJSON_GetObjectItem(recs[0], "trials"), 0);
+    cJSON_ReplaceItemInObject((cJSON *)v, "class", cJSON_CreateString("wrong"));
+    eb_record_derive(recs[0]);
+    v = cJSON_GetObjectItem(cJSON_GetObjectItem(recs[0], "summary"), "trials");
+    hat = cJSON_GetObjectItem(cJSON_GetArrayItem(v, 0), "pass_hat");
+    assert_float_equal(cJSON_GetArrayItem(hat, 0)->valuedouble, 2.0 / 3, 1e-9);
+    assert_float_equal(cJSON_GetArrayItem(hat, 1)->valuedouble, 1.0 / 3, 1e-9);
+    assert_float_equal(cJSON_GetArrayItem(hat, 2)->valuedouble, 0, 1e-9);
+}
+
 /* Labels chosen by likelihood are graded as written ones. */
 static void test_loglik(void **state)
 {
@@ -361,6 +385,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_stops, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_trials, setup, teardown),
         cmocka_unit_test_setup_teardown(test_loglik, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sequence, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reference, setup, teardown),
