@@ -359,8 +359,10 @@ static int llama_render(struct eb_engine *e, const struct eb_message *m,
 int llama_decode_batch(struct llama *l, struct llama_batch batch,
                        struct eb_err *err)
 {
-    int rc = llama_decode(l->ctx, batch);
+    int rc;
 
+    /* Accelerators do not call the abort callback. */
+    rc = llama_stop(l) ? LLAMA_DECODE_ABORTED : llama_decode(l->ctx, batch);
     if (rc == 0) {
         llama_synchronize(l->ctx);
         return 0;

@@ -3,6 +3,7 @@
 #define EB_ENGINE_LLAMA_H
 
 #include <llama.h>
+#include <stdint.h>
 
 #include "agent/engine.h"
 
@@ -13,19 +14,19 @@
 struct llama_slot {
     enum {
         LLAMA_FREE,
-        LLAMA_WAITING, /* for room, or for the shared prefix */
+        LLAMA_WAITING, /* for room */
         LLAMA_READING, /* the prompt */
         LLAMA_WRITING
     } state;
     llama_token *tokens; /* prompt and reply; base.ctx + 1 places */
     int n;
     int n_prompt;
-    int done;       /* tokens in the cache */
-    int borrowed;   /* of these, shared with the prefix */
-    int generation; /* of the prefix that they belong to */
-    int cached;     /* prompt tokens that were not computed again */
-    int limit;      /* most tokens that it may come to */
-    int at;         /* its logits in the batch; -1: none */
+    int done;     /* tokens in the cache */
+    int borrowed; /* of these, shared with the prefix */
+    int cached;   /* prompt tokens that were not computed again */
+    int limit;    /* most tokens that it may come to */
+    int at;       /* its logits in the batch; -1: none */
+    int64_t arrival;
     struct llama_sampler *grammar;
     char *grammar_text;
     char piece[LLAMA_PIECE_MAX];
@@ -43,8 +44,7 @@ struct llama {
     /* What many prompts begin with, as sequence number base.slots. */
     llama_token *prefix;
     int n_prefix;
-    int n_stale; /* cells of the prefix before it, still used by replies */
-    int generation;
+    int64_t arrivals;   /* requests so far */
     llama_token *fresh; /* a prompt before its slot takes it */
     struct llama_batch batch;
     llama_token_data *candidates; /* n_vocab */

@@ -144,13 +144,12 @@ static int score_chunk(struct score *s, size_t from, size_t *to,
     l->batch.n_tokens = 0;
     for (i = from; i < s->n && rc == 0; i++) {
         seq = own ? 0 : (int)(i - from) + 1;
-        if ((i > from && (own || seq >= l->base.slots)) ||
-            l->batch.n_tokens + s->len[i] - s->common > l->settings.batch)
+        if (i > from &&
+            (own || seq >= l->base.slots ||
+             l->batch.n_tokens + s->len[i] - s->common > l->settings.batch))
             break;
-        if (!own) {
-            llama_slot_keep(l, &l->slots[seq], 0);
+        if (!own)
             llama_memory_seq_cp(memory, 0, seq, 0, s->common);
-        }
         rc = score_option(s, i, seq, err);
     }
     *to = i;
@@ -180,6 +179,10 @@ int llama_score(struct eb_engine *e, const char *prompt,
         if (l->slots[i].state != LLAMA_FREE)
             return eb_fail(err, EB_EBUSY, "slot %zu is in use", i);
     }
+    /* Their sequences serve the options, and what all free slots keep may
+     * fill the cache. */
+    for (i = 1; i < (size_t)e->slots; i++)
+        llama_slot_keep(l, &l->slots[i], 0);
     s.text = eb_xcalloc(n, sizeof(*s.text));
     s.len = eb_xcalloc(n, sizeof(*s.len));
     rc = score_tokenize(&s, prompt, options, err);

@@ -77,6 +77,7 @@ int llama_slot_start(struct eb_engine *e, int slot, const struct eb_request *r,
     memcpy(s->tokens, l->fresh, (size_t)n * sizeof(*s->tokens));
     s->n = s->n_prompt = n;
     s->limit = r->max_tokens < room - n ? n + r->max_tokens : room;
+    s->arrival = l->arrivals++;
     s->state = LLAMA_WAITING;
     return 0;
 }
@@ -96,7 +97,7 @@ void llama_slot_clear(struct eb_engine *e)
         l->slots[i].state = LLAMA_FREE;
         l->slots[i].done = l->slots[i].borrowed = 0;
     }
-    l->n_prefix = l->n_stale = 0;
+    l->n_prefix = 0;
 }
 
 /* Room in the cache */
@@ -115,65 +116,67 @@ static int slots_active(const struct llama *l)
     return n;
 }
 
-/* An upper bound: what active slots may come to counts, not what they hold. */
-static int slots_cells(const struct llama *l)
+/* An upper bound of the cells in use beside the slot's: what active slots may
+ * come to counts, not what they hold. As if the prefix had n_prefix tokens, of
+ * which the first `same` are the present one's. */
+static int slots_cells(const struct llama *l, const struct llama_slot *but,
+                       int n_prefix, int same)
 {
-    int used = l->n_prefix + l->n_stale, i;
+    int used = n_prefix, i;
 
     for (i = 0; i < l->base.slots; i++) {
         const struct llama_slot *s = &l->slots[i];
 
-        used += (slot_active(s) ? s->limit : s->done) - s->borrowed;
+        if (s != but)
+            used += (slot_active(s) ? s->limit : s->done) -
+                    (s->borrowed < same ? s->borrowed : same);
     }
     return used;
 }
 
-/* Frees what no reply needs, but the slot's own tokens. */
-static void slots_trim(struct llama *l, const struct llama_slot *wanted)
+/* A slot that holds cells which no reply needs; NULL if there is none. Those
+ * of a waiting prompt last: it may build on them. */
+static struct llama_slot *slots_idle(struct llama *l,
+                                     const struct llama_slot *but)
 {
+    struct llama_slot *waiting = NULL;
     int i;
 
     for (i = 0; i < l->base.slots; i++) {
-        if (!slot_active(&l->slots[i]) && &l->slots[i] != wanted)
-            llama_slot_keep(l, &l->slots[i], 0);
+        struct llama_slot *s = &l->slots[i];
+
+        if (s == but || s->done == 0 || slot_active(s))
+            continue;
+        if (s->state == LLAMA_FREE)
+            return s;
+        waiting = s;
     }
+    return waiting;
 }
 
-static int slot_fits(struct llama *l, struct llama_slot *s)
+/* Makes room for `more` cells of the slot; 0 if it has to wait. Without an
+ * active slot there is always room: a prefix and a slot have two times
+ * base.ctx tokens at most, and the cache more cells. */
+static int slot_room(struct llama *l, const struct llama_slot *s, int n_prefix,
+                     int same, int more)
 {
-    int more = s->limit - s->done;
+    struct llama_slot *idle;
 
-    if (l->base.slots == 1 || slots_cells(l) + more <= l->cells)
-        return 1;
-    slots_trim(l, s);
-    if (slots_cells(l) + more <= l->cells)
-        return 1;
-    if (slots_active(l) > 0)
-        return 0;
-    /* Alone, it fits once the prefix is gone. */
-    llama_slot_keep(l, s, 0);
-    slot_cut(l, slot_prefix_seq(l), 0);
-    l->n_prefix = l->n_stale = 0;
+    while (slots_cells(l, s, n_prefix, same) + more > l->cells) {
+        idle = slots_idle(l, s);
+        if (idle == NULL ||
+            (idle->state == LLAMA_WAITING && slots_active(l) > 0))
+            return 0;
+        llama_slot_keep(l, idle, 0);
+    }
     return 1;
 }
 
 /* The shared prefix */
 
-/* The old prefix's cells are free again when no slot borrows them. */
-static void prefix_settle(struct llama *l)
-{
-    int i;
-
-    for (i = 0; i < l->base.slots && l->n_stale > 0; i++) {
-        const struct llama_slot *s = &l->slots[i];
-
-        if (s->borrowed > 0 && s->generation != l->generation)
-            return;
-    }
-    l->n_stale = 0;
-}
-
-/* The longest beginning that the prompt shares with another slot's. */
+/* The longest beginning that the prompt shares with another that is under way
+ * or waits. What free slots hold does not count: a prompt alone would pay for
+ * a prefix that nobody shares. */
 static int prefix_wanted(const struct llama *l, const struct llama_slot *s)
 {
     int best = 0, i, n;
@@ -181,7 +184,7 @@ static int prefix_wanted(const struct llama *l, const struct llama_slot *s)
     for (i = 0; i < l->base.slots; i++) {
         const struct llama_slot *o = &l->slots[i];
 
-        if (o == s || o->n_prompt == 0)
+        if (o == s || o->state == LLAMA_FREE)
             continue;
         n = slot_common(s->tokens, s->n_prompt - 1, o->tokens, o->n_prompt - 1);
         if (n > best)
@@ -209,81 +212,95 @@ static int prefix_decode(struct llama *l, int from, int to, struct eb_err *err)
     return rc;
 }
 
-/* Makes the first n tokens of the slot's prompt the prefix. */
+/* Makes the first n tokens of the slot's prompt the prefix; the first `same`
+ * are. Slots keep what they borrowed of the one before, as their own. */
 static int prefix_change(struct llama *l, const struct llama_slot *s, int n,
-                         struct eb_err *err)
+                         int same, struct eb_err *err)
 {
-    int same = slot_common(l->prefix, l->n_prefix, s->tokens, n);
     int i;
 
-    for (i = 0; i < l->base.slots; i++) {
-        struct llama_slot *o = &l->slots[i];
-
-        if (!slot_active(o) && o->borrowed > 0)
-            llama_slot_keep(l, o, 0);
-    }
-    l->n_stale = l->n_prefix;
-    l->generation++;
-    prefix_settle(l);
     same = slot_cut(l, slot_prefix_seq(l), same);
+    for (i = 0; i < l->base.slots; i++) {
+        if (l->slots[i].borrowed > same)
+            l->slots[i].borrowed = same;
+    }
     memcpy(l->prefix, s->tokens, (size_t)n * sizeof(*l->prefix));
     l->n_prefix = n;
     return prefix_decode(l, same, n, err);
 }
 
-/* Gives the slot the best beginning: its own, the prefix's, or a new prefix
- * if others wait for the same. *later: the new prefix must wait until the one
- * before the present is free. */
-static int prefix_borrow(struct llama *l, struct llama_slot *s, int *later,
-                         struct eb_err *err)
+static void prefix_borrow(struct llama *l, struct llama_slot *s, int n)
 {
-    int shared, wanted, rc;
-
-    *later = 0;
-    if (l->base.slots == 1)
-        return 0;
-    shared = slot_common(l->prefix, l->n_prefix, s->tokens, s->n_prompt - 1);
-    wanted = prefix_wanted(l, s);
-    if (wanted >= SLOT_SHARE_MIN + (shared > s->done ? shared : s->done)) {
-        *later = l->n_stale > 0 && wanted > s->n_prompt / 2;
-        if (*later || l->n_stale > 0)
-            return 0;
-        rc = prefix_change(l, s, wanted, err);
-        if (rc != 0)
-            return rc;
-        shared = wanted;
-    }
-    if (shared <= s->done)
-        return 0;
     llama_slot_keep(l, s, 0);
     llama_memory_seq_cp(llama_get_memory(l->ctx), slot_prefix_seq(l),
-                        slot_number(l, s), 0, shared);
-    s->done = s->borrowed = shared;
-    s->generation = l->generation;
-    return 0;
+                        slot_number(l, s), 0, n);
+    s->done = s->borrowed = n;
 }
 
 /* One step */
 
-static int slots_admit(struct llama *l, struct eb_err *err)
+/* Begins to read the slot's prompt behind the best beginning: its own, the
+ * prefix's, or a new prefix if others have the same. *admitted: 0 if there is
+ * no room yet. */
+static int slot_admit(struct llama *l, struct llama_slot *s, int *admitted,
+                      struct eb_err *err)
 {
-    int i, later, rc;
+    int shared =
+        slot_common(l->prefix, l->n_prefix, s->tokens, s->n_prompt - 1);
+    int wanted = prefix_wanted(l, s), computed = 0, best, rc;
 
-    prefix_settle(l);
+    best = shared > s->done ? shared : s->done;
+    *admitted = 1;
+    if (wanted >= SLOT_SHARE_MIN + best &&
+        slot_room(l, s, wanted, shared, s->limit - wanted)) {
+        llama_slot_keep(l, s, 0);
+        rc = prefix_change(l, s, wanted, shared, err);
+        if (rc != 0)
+            return rc;
+        prefix_borrow(l, s, wanted);
+        computed = wanted - shared;
+    } else if (shared > s->done &&
+               slot_room(l, s, l->n_prefix, l->n_prefix, s->limit - shared)) {
+        prefix_borrow(l, s, shared);
+    } else if (l->base.slots > 1 && !slot_room(l, s, l->n_prefix, l->n_prefix,
+                                               s->limit - s->borrowed)) {
+        *admitted = 0;
+        return 0;
+    }
+    s->cached = s->done - computed;
+    s->state = LLAMA_READING;
+    return 0;
+}
+
+/* Of the slots in a state, the one that came first after another; NULL: none.
+ * First come, first served: else a long prompt would wait for ever behind
+ * short ones. */
+static struct llama_slot *slot_next(struct llama *l, int state,
+                                    const struct llama_slot *after)
+{
+    struct llama_slot *next = NULL;
+    int i;
+
     for (i = 0; i < l->base.slots; i++) {
         struct llama_slot *s = &l->slots[i];
 
-        if (s->state != LLAMA_WAITING)
-            continue;
-        rc = prefix_borrow(l, s, &later, err);
-        if (rc != 0)
-            return rc;
-        if (later || !slot_fits(l, s))
-            continue;
-        s->cached = s->done;
-        s->state = LLAMA_READING;
+        if ((int)s->state == state &&
+            (after == NULL || s->arrival > after->arrival) &&
+            (next == NULL || s->arrival < next->arrival))
+            next = s;
     }
-    return 0;
+    return next;
+}
+
+static int slots_admit(struct llama *l, struct eb_err *err)
+{
+    struct llama_slot *s;
+    int admitted = 1, rc = 0;
+
+    while (rc == 0 && admitted &&
+           (s = slot_next(l, LLAMA_WAITING, NULL)) != NULL)
+        rc = slot_admit(l, s, &admitted, err);
+    return rc;
 }
 
 static void slot_batch(struct llama *l, struct llama_slot *s)
@@ -358,6 +375,7 @@ int llama_slot_step(struct eb_engine *e, struct eb_event *events, size_t *n,
                     struct eb_err *err)
 {
     struct llama *l = (struct llama *)e;
+    struct llama_slot *s;
     int i, rc = 0;
 
     for (*n = 0; *n == 0 && rc == 0;) {
@@ -366,12 +384,10 @@ int llama_slot_step(struct eb_engine *e, struct eb_event *events, size_t *n,
             return rc;
         l->batch.n_tokens = 0;
         /* Tokens of replies first: prompts fill what is left. */
-        for (i = 0; i < l->base.slots; i++)
-            if (l->slots[i].state == LLAMA_WRITING)
-                slot_batch(l, &l->slots[i]);
-        for (i = 0; i < l->base.slots; i++)
-            if (l->slots[i].state == LLAMA_READING)
-                slot_batch(l, &l->slots[i]);
+        for (s = NULL; (s = slot_next(l, LLAMA_WRITING, s)) != NULL;)
+            slot_batch(l, s);
+        for (s = NULL; (s = slot_next(l, LLAMA_READING, s)) != NULL;)
+            slot_batch(l, s);
         rc = llama_decode_batch(l, l->batch, err);
         for (i = 0; i < l->base.slots && rc == 0; i++)
             if (slot_active(&l->slots[i]) && l->slots[i].at >= 0)
