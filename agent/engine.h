@@ -53,7 +53,8 @@ struct eb_request {
 struct eb_event {
     int slot;
     int token;         /* -1: the engine does not tell */
-    const char *piece; /* bytes, not terminated; good until the next call */
+    const char *piece; /* bytes, not terminated; good until the next step, or
+                          the next start or cancel of this slot */
     size_t len;
     int over; /* no more of this reply; the slot is free */
     int rc;   /* with over: 0 if the model ended it, else why it failed */

@@ -14,9 +14,9 @@
  *     threads of its own. Several engines may be open at once.
  *   - Strings are UTF-8 and NUL-terminated. What edgebench passes is its own
  *     and good during the call: copy what you keep. What the plug-in passes
- *     stays the plug-in's: `piece` is good until the next call of the same
- *     engine, the struct and its strings for ever (the library is never
- *     unloaded).
+ *     stays the plug-in's: `piece` is good until the next step, or the next
+ *     start or cancel of its slot, the struct and its strings for ever (the
+ *     library is never unloaded).
  *   - Functions return 0 or one of the codes below, and then write one
  *     sentence for a person into `why` (no newline).
  *   - Never print, never exit, never install signal handlers, never read the
