@@ -352,3 +352,102 @@ struct eb_smallest eb_record_smallest(cJSON *const *recs, size_t n,
     free(order);
     return s;
 }
+
+static int record_name_cmp(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+struct record_names {
+    const char **v;
+    size_t n;
+    size_t cap;
+};
+
+static void record_name(struct record_names *l, const char *name)
+{
+    if (l->n == l->cap) {
+        l->cap = l->cap > 0 ? 2 * l->cap : 16;
+        l->v = eb_xrealloc(l->v, l->cap, sizeof(*l->v));
+    }
+    l->v[l->n++] = name;
+}
+
+const char **eb_record_langs(cJSON *const *recs, size_t n, size_t *n_langs)
+{
+    struct record_names l = {0};
+    const cJSON *row, *pool;
+    size_t i, used = 0;
+
+    for (i = 0; i < n; i++) {
+        const cJSON *levels =
+            cJSON_GetObjectItemCaseSensitive(recs[i], "levels");
+        const cJSON *sum = cJSON_GetObjectItemCaseSensitive(recs[i], "summary");
+
+        cJSON_ArrayForEach(row, levels)
+        {
+            cJSON_ArrayForEach(pool,
+                               cJSON_GetObjectItemCaseSensitive(row, "pool"))
+                record_name(&l, pool->string != NULL ? pool->string : "");
+        }
+        cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(sum, "levels"))
+            record_name(&l, eb_json_get_str(row, "lang", ""));
+    }
+    if (l.n > 0)
+        qsort(l.v, l.n, sizeof(*l.v), record_name_cmp);
+    for (i = 0; i < l.n; i++) {
+        if (used == 0 || strcmp(l.v[used - 1], l.v[i]) != 0)
+            l.v[used++] = l.v[i];
+    }
+    *n_langs = used;
+    return l.v;
+}
+
+/* One model on all levels and languages; says where it is not sufficient. */
+static enum eb_verdict record_job_verdict(const cJSON *rec,
+                                          const char *const *langs, size_t n,
+                                          struct eb_smallest_job *s)
+{
+    const cJSON *def;
+    enum eb_verdict v, worst = EB_SUFFICIENT;
+    size_t i;
+
+    cJSON_ArrayForEach(def, cJSON_GetObjectItemCaseSensitive(rec, "levels"))
+    {
+        const char *level = eb_json_get_str(def, "level", "");
+
+        for (i = 0; i < n; i++) {
+            v = record_verdict(rec, level, langs[i]);
+            if (v >= worst) /* INSUFFICIENT is the smallest */
+                continue;
+            worst = v;
+            s->level = level;
+            s->lang = langs[i];
+        }
+    }
+    return worst;
+}
+
+struct eb_smallest_job eb_record_smallest_job(cJSON *const *recs, size_t n)
+{
+    struct eb_smallest_job s = {0};
+    size_t n_langs, i;
+    const char **langs = eb_record_langs(recs, n, &n_langs);
+    size_t *order = eb_xcalloc(n, sizeof(*order));
+
+    record_order(recs, n, order);
+    for (i = 0; i < n && n_langs > 0; i++) {
+        s.verdict = record_job_verdict(recs[order[i]], langs, n_langs, &s);
+        if (s.verdict != EB_SUFFICIENT) {
+            s.stopped = 1;
+            s.stop = order[i];
+            s.all_decided = i == 0 && s.verdict == EB_INSUFFICIENT;
+            break;
+        }
+        s.found = 1;
+        s.index = order[i];
+    }
+    free(order);
+    free(langs);
+    return s;
+}

@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/stats.h"
 
 #define EB_RECORD_SCHEMA "edgebench.run/1"
 /* Largest record accepted, in bytes of JSON text. */
@@ -44,8 +45,7 @@ int eb_outcome_parse(const char *name); /* -1 if unknown */
  * EB_EVERSION for a newer major version ("this record is edgebench.run/2;
  * this program reads /1: update edgebench"), EB_EINVAL with the JSON path
  * otherwise. `where` names the file or request. */
-int eb_record_validate(const cJSON *rec, const char *where,
-                       struct eb_err *err);
+int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err);
 
 /* Replaces rec.summary by what the raw samples give. rec must be valid. */
 void eb_record_derive(cJSON *rec);
@@ -63,12 +63,30 @@ void eb_record_list_free(cJSON **recs, size_t n);
  * (fixed-sequence test). Ties in parameters are ordered by file_bytes, then
  * name. */
 struct eb_smallest {
-    int found;          /* 0: no model is shown sufficient */
-    size_t index;       /* of the record, if found */
-    int all_decided;    /* 1: the largest model is INSUFFICIENT, not merely
-                           NOT SHOWN (exit code 3 against 4) */
+    int found;       /* 0: no model is shown sufficient */
+    size_t index;    /* of the record, if found */
+    int all_decided; /* 1: the largest model is INSUFFICIENT, not merely
+                        NOT SHOWN (exit code 3 against 4) */
 };
 struct eb_smallest eb_record_smallest(cJSON *const *recs, size_t n,
                                       const char *level, const char *lang);
+
+/* The same for the whole job: a model is sufficient if it is on every level of
+ * the records in every language of the job (of the levels' pools, or run by
+ * any record). No correction is needed: to call an insufficient model
+ * sufficient, the level it fails must be wrongly passed (intersection-union
+ * test, Berger 1982). What was not run is NOT SHOWN. */
+struct eb_smallest_job {
+    int found;
+    size_t index;    /* of the record, if found */
+    int all_decided; /* 1: the largest model is INSUFFICIENT somewhere */
+    int stopped;     /* 1: a model was not sufficient, and these are set: */
+    size_t stop;     /* its record */
+    const char *level, *lang; /* where, in a record; INSUFFICIENT goes first */
+    enum eb_verdict verdict;
+};
+struct eb_smallest_job eb_record_smallest_job(cJSON *const *recs, size_t n);
+/* The languages of the job, sorted; free the array, not the names. */
+const char **eb_record_langs(cJSON *const *recs, size_t n, size_t *n_langs);
 
 #endif

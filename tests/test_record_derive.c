@@ -326,6 +326,94 @@ static void test_smallest_stops(void **state)
     assert_int_equal(s.all_decided, 0);
 }
 
+static cJSON *job(const char *name, double parameters, const int passes[4])
+{
+    cJSON *rec = record(NULL, NULL);
+    cJSON *m = cJSON_GetObjectItem(rec, "model");
+    int i;
+
+    cJSON_ReplaceItemInObject(m, "name", cJSON_CreateString(name));
+    cJSON_ReplaceItemInObject(m, "parameters", cJSON_CreateNumber(parameters));
+    for (i = 0; i < 4; i++) {
+        if (passes[i] >= 0)
+            items(rec, i < 2 ? "triage" : "act", i % 2 ? "zh" : "en", passes[i],
+                  100);
+    }
+    derived(rec);
+    return rec;
+}
+
+/* Bars 0.2 (triage) and 0.9 (act): 10 of 100 and 80 of 100 fail, 20 and 90 are
+ * not shown, 40 and 99 pass. */
+static void test_smallest_job(void **state)
+{
+    static const int good[4] = {40, 40, 99, 99}, open[4] = {20, 40, 99, 80},
+                     none[4] = {40, 40, 99, -1}, bad[4] = {40, 10, 20, 99};
+    struct eb_smallest_job s;
+    cJSON *v[3];
+    const char **langs;
+    size_t n;
+
+    (void)state;
+    v[0] = job("a", 1e6, good);
+    v[1] = job("b", 4e6, good);
+    v[2] = job("c", 2e6, open);
+    s = eb_record_smallest_job(v, 3);
+    assert_int_equal(s.found, 1);
+    assert_int_equal(s.index, 1); /* a is below the stop */
+    assert_int_equal(s.all_decided, 0);
+    assert_int_equal(s.stopped, 1);
+    assert_int_equal(s.stop, 2);
+    assert_int_equal(s.verdict, EB_INSUFFICIENT); /* before NOT SHOWN */
+    assert_string_equal(s.level, "act");
+    assert_string_equal(s.lang, "zh");
+    langs = eb_record_langs(v, 3, &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(langs[0], "en");
+    free(langs);
+    s = eb_record_smallest_job(v, 2);
+    assert_int_equal(s.index, 0);
+    assert_int_equal(s.stopped, 0);
+    cJSON_Delete(v[0]);
+    cJSON_Delete(v[1]);
+    cJSON_Delete(v[2]);
+    /* A level and language that was not run is not shown. */
+    v[0] = job("a", 1e6, none);
+    s = eb_record_smallest_job(v, 1);
+    assert_int_equal(s.found, 0);
+    assert_int_equal(s.all_decided, 0);
+    assert_int_equal(s.verdict, EB_NOT_SHOWN);
+    assert_string_equal(s.lang, "zh");
+    cJSON_Delete(v[0]);
+    v[0] = job("a", 1e6, bad);
+    s = eb_record_smallest_job(v, 1);
+    assert_int_equal(s.all_decided, 1);
+    assert_string_equal(s.level, "triage");
+    assert_string_equal(s.lang, "zh");
+    cJSON_Delete(v[0]);
+    s = eb_record_smallest_job(NULL, 0);
+    assert_int_equal(s.found + s.stopped, 0);
+}
+
+/* A language of the pools that no record ran. */
+static void test_smallest_job_pool(void **state)
+{
+    struct eb_smallest_job s;
+    cJSON *rec =
+        record("{\"level\":\"act\",", "{\"level\":\"act\",\"pool\":{\"en\":100,"
+                                      "\"zh\":100},");
+
+    (void)state;
+    items(rec, "triage", "en", 40, 100);
+    items(rec, "act", "en", 99, 100);
+    derived(rec);
+    s = eb_record_smallest_job(&rec, 1);
+    assert_int_equal(s.found, 0);
+    assert_string_equal(s.level, "triage");
+    assert_string_equal(s.lang, "zh");
+    cJSON_Delete(rec);
+}
+
 static void test_smallest_engine_error(void **state)
 {
     struct eb_smallest s;
@@ -424,6 +512,8 @@ int main(void)
         cmocka_unit_test(test_derive_replaces),
         cmocka_unit_test(test_smallest),
         cmocka_unit_test(test_smallest_stops),
+        cmocka_unit_test(test_smallest_job),
+        cmocka_unit_test(test_smallest_job_pool),
         cmocka_unit_test(test_smallest_engine_error),
         cmocka_unit_test(test_smallest_ties),
         cmocka_unit_test(test_smallest_aborted_and_void),
