@@ -192,3 +192,30 @@ size_t eb_doc_control(const char *s)
         return 3;
     return 0;
 }
+
+size_t eb_doc_escape(struct eb_buf *out, const char *s)
+{
+    size_t control;
+
+    switch (*s) {
+    case '&':
+        eb_buf_adds(out, "&amp;");
+        return 1;
+    case '<':
+        eb_buf_adds(out, "&lt;");
+        return 1;
+    case '>':
+        eb_buf_adds(out, "&gt;");
+        return 1;
+    case '\n':
+    case '\r':
+    case '\t':
+        eb_buf_addc(out, ' ');
+        return 1;
+    default:
+        control = eb_doc_control(s);
+        if (control > 0)
+            eb_buf_adds(out, "\xef\xbf\xbd");
+        return control;
+    }
+}

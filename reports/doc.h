@@ -15,6 +15,8 @@
 
 #include <stddef.h>
 
+#include "common/buf.h"
+
 enum eb_doc_kind {
     EB_DOC_TITLE,
     EB_DOC_H2,
@@ -96,6 +98,12 @@ void eb_doc_free(struct eb_doc *d);
  * is none: C0, C1 and the marks that turn the direction of the text after
  * them (a name could turn a verdict around). Writers print U+FFFD instead. */
 size_t eb_doc_control(const char *s);
+
+/* What HTML and Markdown escape alike: appends the character at s as &amp;,
+ * &lt; or &gt;, a line end or tab as a space, a control character as U+FFFD,
+ * and returns how many bytes of s that were; 0 if it is none of them, and the
+ * writer decides. */
+size_t eb_doc_escape(struct eb_buf *out, const char *s);
 
 /* A tick, a cross or a question mark, in UTF-8. */
 const char *eb_doc_mark_sign(enum eb_doc_mark m);

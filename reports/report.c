@@ -84,6 +84,7 @@ static void report_top(struct eb_doc *d, const struct eb_groups *groups)
     for (i = 0; i < groups->n; i++) {
         report_group_title(d, groups->n > 1 ? EB_DOC_H3 : EB_DOC_TEXT,
                            &groups->v[i]);
+        eb_section_job(d, &groups->v[i]);
         eb_section_answers(d, &groups->v[i]);
         eb_section_failed(d, &groups->v[i]);
     }
@@ -97,6 +98,7 @@ static void report_group(struct eb_doc *d, const struct eb_group *g)
     report_group_title(d, EB_DOC_H2, g);
     eb_section_verdicts(d, g);
     eb_section_charts(d, g);
+    eb_section_langs(d, g);
     eb_section_service(d, g);
     eb_section_speed(d, g);
     eb_section_cost(d, g);

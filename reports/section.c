@@ -40,6 +40,15 @@ const char *eb_short_bytes(double n, char out[EB_SHORT_LEN])
     return out;
 }
 
+const char *eb_short_ms(double ms, char out[EB_SHORT_LEN])
+{
+    if (isnan(ms))
+        snprintf(out, EB_SHORT_LEN, "not measured");
+    else
+        snprintf(out, EB_SHORT_LEN, ms < 10 ? "%.2f ms" : "%.0f ms", ms);
+    return out;
+}
+
 const char *eb_short_cut(double share, char out[EB_SHORT_LEN])
 {
     snprintf(out, EB_SHORT_LEN, "%.1f%%", floor(share * 1000 + 1e-9) / 10);
@@ -53,9 +62,7 @@ enum eb_doc_mark eb_verdict_mark(enum eb_verdict v)
     return v == EB_INSUFFICIENT ? EB_DOC_NO : EB_DOC_UNKNOWN;
 }
 
-/* "120 of 150 right (80.0 %)" and what the bounds say of it. */
-static void section_numbers(const cJSON *rec, const cJSON *row,
-                            struct eb_buf *out)
+void eb_section_numbers(const cJSON *rec, const cJSON *row, struct eb_buf *out)
 {
     char lo[EB_SHORT_LEN], hi[EB_SHORT_LEN];
     double n = eb_json_get_num(row, "n", 0);
@@ -94,8 +101,7 @@ static void section_numbers(const cJSON *rec, const cJSON *row,
     }
 }
 
-/* "ladder-4m (4.0 M parameters, Q8_0)" */
-static void section_model(const cJSON *rec, struct eb_buf *out)
+void eb_section_model(const cJSON *rec, struct eb_buf *out)
 {
     char size[EB_SHORT_LEN];
     const char *quant = eb_group_str(rec, "model.quantization", NULL);
@@ -133,9 +139,9 @@ static void section_next(const struct eb_group *g, struct eb_pair p, size_t i,
     size_t lucky = section_lucky(g, p, i);
 
     eb_buf_addf(out, " %s, ", lead);
-    section_model(rec, out);
+    eb_section_model(rec, out);
     eb_buf_addf(out, ", is %s: ", eb_verdict_name(eb_group_verdict(rec, row)));
-    section_numbers(rec, row, out);
+    eb_section_numbers(rec, row, out);
     eb_buf_adds(out, ".");
     if (lucky < g->n)
         eb_buf_addf(out,
@@ -168,10 +174,11 @@ enum eb_doc_mark eb_section_sentence(const struct eb_group *g, struct eb_pair p,
         return s.all_decided ? EB_DOC_NO : EB_DOC_UNKNOWN;
     }
     eb_buf_adds(out, "the smallest sufficient model is ");
-    section_model(g->recs[s.index], out);
+    eb_section_model(g->recs[s.index], out);
     *lead = out->len;
     eb_buf_adds(out, ": ");
-    section_numbers(g->recs[s.index], eb_group_row(g->recs[s.index], p), out);
+    eb_section_numbers(g->recs[s.index], eb_group_row(g->recs[s.index], p),
+                       out);
     eb_buf_addf(out, ", bar %.4g%%.", 100 * eb_json_get_num(def, "bar", 0));
     if (s.index + 1 < g->n)
         section_next(g, p, s.index + 1, "The next smaller", out);

@@ -17,27 +17,33 @@ void eb_section_charts(struct eb_doc *d, const struct eb_group *g);
 void eb_section_outcomes(struct eb_doc *d, const struct eb_group *g);
 void eb_section_capabilities(struct eb_doc *d, const struct eb_group *g);
 
+/* "ladder-4m (4.0 M parameters, Q8_0)" */
+void eb_section_model(const cJSON *rec, struct eb_buf *out);
+/* "120 of 150 right (80.0%)" and what the bounds say of it. */
+void eb_section_numbers(const cJSON *rec, const cJSON *row, struct eb_buf *out);
+
+/* The sentence on all levels and languages together, as eb_section_sentence
+ * (section_job.c). */
+enum eb_doc_mark eb_section_job_sentence(const struct eb_group *g,
+                                         struct eb_buf *out, size_t *lead);
+void eb_section_job(struct eb_doc *d, const struct eb_group *g);
+
+/* The service bars with their bounds (section_service.c). */
+void eb_section_service(struct eb_doc *d, const struct eb_group *g);
+/* "TTFT p95" for "ttft_p95_ms"; an unknown bar as it is. */
+const char *eb_section_bar(const char *bar);
+
+/* The same job in several languages (section_langs.c). */
+void eb_section_langs(struct eb_doc *d, const struct eb_group *g);
+
 /* What it costs and how it was run (section_cost.c). */
 void eb_section_failed(struct eb_doc *d, const struct eb_group *g);
 void eb_section_speed(struct eb_doc *d, const struct eb_group *g);
 void eb_section_cost(struct eb_doc *d, const struct eb_group *g);
-void eb_section_service(struct eb_doc *d, const struct eb_group *g);
 void eb_section_setup(struct eb_doc *d, const struct eb_group *g);
 void eb_section_models(struct eb_doc *d, const struct eb_group *g);
 void eb_section_missing(struct eb_doc *d, const struct eb_group *g);
 
-/* One service bar of a record. */
-struct eb_service {
-    const char *key; /* in rec.service_bars */
-    const char *label;
-    double limit;
-    double value; /* NAN: not measured */
-    enum eb_doc_mark met;
-};
-#define EB_SERVICE_COUNT 4
-/* The bars that are set; returns how many. */
-size_t eb_section_bars(const cJSON *rec,
-                       struct eb_service out[EB_SERVICE_COUNT]);
 /* The command that makes the group's records again. */
 void eb_section_command(const struct eb_group *g, struct eb_buf *out);
 
@@ -58,6 +64,7 @@ void eb_section_paired(struct eb_doc *d, const struct eb_groups *all);
 #define EB_SHORT_LEN 32
 const char *eb_short_count(double n, char out[EB_SHORT_LEN]);
 const char *eb_short_bytes(double n, char out[EB_SHORT_LEN]);
+const char *eb_short_ms(double ms, char out[EB_SHORT_LEN]);
 /* Percent with one digit, cut and not rounded, so that a bound below the bar
  * is never printed as the bar. */
 const char *eb_short_cut(double share, char out[EB_SHORT_LEN]);

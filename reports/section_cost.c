@@ -75,16 +75,6 @@ void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
     eb_doc_add(d, EB_DOC_TEXT, "Speed was not measured.");
 }
 
-static void cost_ms(struct eb_doc_table *t, double ms)
-{
-    if (isnan(ms))
-        eb_doc_cell(t, "not measured");
-    else if (ms < 10)
-        eb_doc_cellf(t, "%.2f ms", ms);
-    else
-        eb_doc_cellf(t, "%.0f ms", ms);
-}
-
 void eb_section_cost(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {"Model",   "TTFT p50", "TTFT p95",
@@ -113,99 +103,13 @@ void eb_section_cost(struct eb_doc *d, const struct eb_group *g)
 
         eb_doc_cell(t, eb_group_model(rec));
         for (k = 0; k < sizeof(ms) / sizeof(*ms); k++)
-            cost_ms(t, eb_group_num(rec, ms[k], NAN));
-        cost_ms(t, eb_group_num(rec, "load.wall_ns", NAN) / 1e6);
+            eb_doc_cell(t, eb_short_ms(eb_group_num(rec, ms[k], NAN), text));
+        eb_doc_cell(
+            t, eb_short_ms(eb_group_num(rec, "load.wall_ns", NAN) / 1e6, text));
         for (k = 0; k < sizeof(bytes) / sizeof(*bytes); k++)
             eb_doc_cell(t,
                         eb_short_bytes(eb_group_num(rec, bytes[k], NAN), text));
     }
-}
-
-/* Joules a right answer, NAN if no energy was measured. */
-static double cost_joules(const cJSON *rec)
-{
-    double energy = eb_group_num(rec, "power.energy_j", NAN), passes = 0;
-    const cJSON *row;
-
-    cJSON_ArrayForEach(row, eb_group_get(rec, "summary.levels")) passes +=
-        eb_json_get_num(row, "passes", 0);
-    return passes > 0 ? energy / passes : NAN;
-}
-
-size_t eb_section_bars(const cJSON *rec,
-                       struct eb_service out[EB_SERVICE_COUNT])
-{
-    const struct eb_service all[EB_SERVICE_COUNT] = {
-        {"ttft_p95_ms", "TTFT p95", NAN,
-         eb_group_num(rec, "summary.latency.ttft_p95_ms", NAN), EB_DOC_UNKNOWN},
-        {"tpot_ms", "TPOT", NAN,
-         eb_group_num(rec, "summary.latency.tpot_mean_ms", NAN),
-         EB_DOC_UNKNOWN},
-        {"peak_memory_bytes", "Peak memory", NAN,
-         eb_group_num(rec, "memory.vm_hwm_bytes", NAN), EB_DOC_UNKNOWN},
-        {"joules_per_solved", "Joules per right answer", NAN, cost_joules(rec),
-         EB_DOC_UNKNOWN}};
-    size_t i, n = 0;
-
-    for (i = 0; i < EB_SERVICE_COUNT; i++) {
-        double limit =
-            eb_json_get_num(eb_group_get(rec, "service_bars"), all[i].key, NAN);
-
-        if (isnan(limit))
-            continue;
-        out[n] = all[i];
-        out[n].limit = limit;
-        if (!isnan(all[i].value))
-            out[n].met = all[i].value <= limit ? EB_DOC_YES : EB_DOC_NO;
-        n++;
-    }
-    return n;
-}
-
-static void cost_value(struct eb_doc_table *t, const char *key, double v)
-{
-    char text[EB_SHORT_LEN];
-
-    if (isnan(v))
-        eb_doc_cell(t, "not measured");
-    else if (strstr(key, "bytes") != NULL)
-        eb_doc_cell(t, eb_short_bytes(v, text));
-    else if (strstr(key, "_ms") != NULL)
-        cost_ms(t, v);
-    else
-        eb_doc_cellf(t, "%.3g J", v);
-}
-
-void eb_section_service(struct eb_doc *d, const struct eb_group *g)
-{
-    struct eb_service bars[EB_SERVICE_COUNT];
-    struct eb_doc_table *t;
-    size_t i, k, n;
-
-    eb_doc_add(d, EB_DOC_H3, "Service bars");
-    t = eb_doc_table(d, "What the job asks of time and memory", "llrrv");
-    eb_doc_cell(t, "Model");
-    eb_doc_cell(t, "Bar");
-    eb_doc_cell(t, "At most");
-    eb_doc_cell(t, "Measured");
-    eb_doc_cell(t, "Met?");
-    for (i = 0; i < g->n; i++) {
-        n = eb_section_bars(g->recs[i], bars);
-        for (k = 0; k < n; k++) {
-            eb_doc_cell(t, eb_group_model(g->recs[i]));
-            eb_doc_cell(t, bars[k].label);
-            cost_value(t, bars[k].key, bars[k].limit);
-            cost_value(t, bars[k].key, bars[k].value);
-            eb_doc_mark(t, bars[k].met,
-                        bars[k].met == EB_DOC_YES  ? "met"
-                        : bars[k].met == EB_DOC_NO ? "not met"
-                                                   : "not measured");
-        }
-    }
-    if (eb_doc_rows(t) > 0)
-        return;
-    eb_doc_drop_empty(d);
-    eb_doc_add(d, EB_DOC_TEXT, "The job sets no service bar.");
 }
 
 /* A row of the set-up table, left out where the record says nothing. */
@@ -387,7 +291,8 @@ static void cost_walk(struct cost_missings *all, const cJSON *v,
         size_t n = strlen(key);
         char *name;
 
-        if (strcmp(path, "") == 0 && strcmp(key, "items") == 0)
+        if (strcmp(path, "") == 0 &&
+            (strcmp(key, "items") == 0 || strcmp(key, "latency_items") == 0))
             continue;
         if (cJSON_IsArray(child) || cJSON_IsObject(child)) {
             name = eb_xasprintf("%s%s%s", path, *path && *key ? "." : "", key);

@@ -15,27 +15,19 @@
 
 void eb_svg_escape(struct eb_buf *out, const char *s)
 {
-    for (; *s != '\0'; s++) {
-        unsigned char c = (unsigned char)*s;
-        size_t control = eb_doc_control(s);
+    while (*s != '\0') {
+        size_t n = eb_doc_escape(out, s);
 
-        if (c == '&')
-            eb_buf_adds(out, "&amp;");
-        else if (c == '<')
-            eb_buf_adds(out, "&lt;");
-        else if (c == '>')
-            eb_buf_adds(out, "&gt;");
-        else if (c == '"')
+        s += n;
+        if (n > 0)
+            continue;
+        if (*s == '"')
             eb_buf_adds(out, "&quot;");
-        else if (c == '\'')
+        else if (*s == '\'')
             eb_buf_adds(out, "&#39;");
-        else if (c == '\n' || c == '\r' || c == '\t')
-            eb_buf_addc(out, ' ');
-        else if (control > 0)
-            eb_buf_adds(out, "\xef\xbf\xbd");
         else
-            eb_buf_addc(out, (char)c);
-        s += control > 0 ? control - 1 : 0;
+            eb_buf_addc(out, *s);
+        s++;
     }
 }
 

@@ -1,5 +1,4 @@
 /* JSON, `edgebench.report/1`: the numbers of the other formats for programs. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,25 +53,37 @@ static cJSON *json_answers(const struct eb_group *g)
     return arr;
 }
 
-static cJSON *json_bars(const cJSON *rec)
+/* The whole job: all levels in all languages. */
+static cJSON *json_job(const struct eb_group *g)
 {
-    static const char *const words[] = {"not measured", "met", "not met"};
-    struct eb_service bars[EB_SERVICE_COUNT];
-    cJSON *arr = cJSON_CreateArray(), *o;
-    size_t n = eb_section_bars(rec, bars), i;
+    struct eb_smallest_job s = eb_record_smallest_job(g->recs, g->n);
+    cJSON *o = cJSON_CreateObject(), *stop;
+    struct eb_buf b = {0};
+    size_t lead;
 
-    for (i = 0; i < n; i++) {
-        o = cJSON_CreateObject();
-        cJSON_AddStringToObject(o, "bar", bars[i].key);
-        cJSON_AddNumberToObject(o, "limit", bars[i].limit);
-        if (isnan(bars[i].value))
-            eb_json_add_null(o, "value", "not measured");
-        else
-            cJSON_AddNumberToObject(o, "value", bars[i].value);
-        cJSON_AddStringToObject(o, "result", words[bars[i].met]);
-        cJSON_AddItemToArray(arr, o);
+    if (s.found) {
+        cJSON_AddStringToObject(o, "smallest",
+                                eb_group_model(g->recs[s.index]));
+        cJSON_AddStringToObject(o, "run_id",
+                                eb_group_str(g->recs[s.index], "run_id", ""));
+    } else {
+        eb_json_add_null(o, "smallest", "no model is shown sufficient");
     }
-    return arr;
+    if (s.stopped) {
+        stop = cJSON_AddObjectToObject(o, "next");
+        cJSON_AddStringToObject(stop, "model", eb_group_model(g->recs[s.stop]));
+        cJSON_AddStringToObject(stop, "level", s.level);
+        cJSON_AddStringToObject(stop, "lang", s.lang);
+        cJSON_AddStringToObject(stop, "verdict", eb_verdict_name(s.verdict));
+    } else {
+        eb_json_add_null(o, "next",
+                         s.found ? "absent: no smaller model was run"
+                                 : "absent: no item was run");
+    }
+    eb_section_job_sentence(g, &b, &lead);
+    cJSON_AddStringToObject(o, "sentence", b.data);
+    eb_buf_free(&b);
+    return o;
 }
 
 /* A record without its items and without what its group says. */
@@ -87,7 +98,6 @@ static cJSON *json_row(const cJSON *rec)
 
     for (i = 0; i < sizeof(keys) / sizeof(*keys); i++)
         json_copy(row, keys[i], rec, keys[i]);
-    cJSON_AddItemToObject(row, "service", json_bars(rec));
     return row;
 }
 
@@ -102,6 +112,7 @@ static cJSON *json_group(const struct eb_group *g)
     cJSON_AddStringToObject(o, "key", g->key);
     for (i = 0; i < sizeof(keys) / sizeof(*keys); i++)
         json_copy(o, keys[i], g->recs[0], keys[i]);
+    cJSON_AddItemToObject(o, "job", json_job(g));
     cJSON_AddItemToObject(o, "answers", json_answers(g));
     rows = cJSON_AddArrayToObject(o, "rows");
     for (i = 0; i < g->n; i++)

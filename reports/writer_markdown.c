@@ -9,27 +9,17 @@ static void markdown_escape(struct eb_buf *out, const char *s)
 {
     const char *start = s;
 
-    for (; *s != '\0'; s++) {
-        unsigned char c = (unsigned char)*s;
-        size_t control = eb_doc_control(s);
+    while (*s != '\0') {
         int inside = s > start && isalnum((unsigned char)s[-1]) &&
                      isalnum((unsigned char)s[1]);
+        size_t n = eb_doc_escape(out, s);
 
-        if (c == '&')
-            eb_buf_adds(out, "&amp;");
-        else if (c == '<')
-            eb_buf_adds(out, "&lt;");
-        else if (c == '>')
-            eb_buf_adds(out, "&gt;");
-        else if (c == '\n' || c == '\r' || c == '\t')
-            eb_buf_addc(out, ' ');
-        else if (control > 0)
-            eb_buf_adds(out, "\xef\xbf\xbd");
-        else if (strchr("\\`*[]|~#@", c) != NULL || (c == '_' && !inside))
-            eb_buf_addf(out, "\\%c", c);
-        else
-            eb_buf_addc(out, (char)c);
-        s += control > 0 ? control - 1 : 0;
+        s += n;
+        if (n > 0)
+            continue;
+        if (strchr("\\`*[]|~#@", *s) != NULL || (*s == '_' && !inside))
+            eb_buf_addc(out, '\\');
+        eb_buf_addc(out, *s++);
     }
 }
 

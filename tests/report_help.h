@@ -54,11 +54,20 @@ static inline void report_items(cJSON *rec, const struct report_model *m,
                 snprintf(text, sizeof(text), "%s-%03d-%s", report_levels[l],
                          i + 1, z ? "zh" : "en");
                 cJSON_AddStringToObject(o, "id", text);
+                text[strlen(text) - 3] = '\0';
+                cJSON_AddStringToObject(o, "pair_id", text);
                 cJSON_AddStringToObject(o, "lang", z ? "zh" : "en");
                 cJSON_AddStringToObject(o, "level", report_levels[l]);
                 cJSON_AddStringToObject(o, "capability", caps[i % 3]);
                 cJSON_AddStringToObject(o, "class", ok ? "ok" : fails[i % 5]);
-                cJSON_AddNumberToObject(o, "prompt_tokens", 400 + i);
+                /* The smaller, the more often English in Chinese talks. */
+                if (l == 2)
+                    cJSON_AddStringToObject(
+                        o, "output",
+                        z && rank < m->right[l][z] + 20
+                            ? "{\"answer\":\"可以，30 天内。\"}"
+                            : "{\"answer\":\"Yes, within 30 days.\"}");
+                cJSON_AddNumberToObject(o, "prompt_tokens", 400 + i + 9 * z);
                 cJSON_AddNumberToObject(o, "output_tokens", 3);
                 cJSON_AddNumberToObject(o, "ttft_ns",
                                         m->parameters * (8 + i % 7));
@@ -103,6 +112,7 @@ static const char report_base[] =
     "\"levels\":[{\"level\":\"triage\",\"bar\":0.7,\"alpha\":0.05,"
     "\"constrain\":true},{\"level\":\"act\",\"bar\":0.8,\"alpha\":0.05,"
     "\"constrain\":true},{\"level\":\"answer\",\"bar\":0.75,\"alpha\":0.05,"
+    "\"kind\":\"grounded\","
     "\"constrain\":false}],\"bars_sha256\":\"ba25\","
     "\"service_bars\":{\"ttft_p95_ms\":100,\"tpot_ms\":200,"
     "\"peak_memory_bytes\":8000000000,\"joules_per_solved\":5},"

@@ -112,6 +112,87 @@ static void test_answers(void **state)
     free_records(recs, 6);
 }
 
+/* The same records with a lower bar for the level `answer`. */
+static void easier(cJSON *rec)
+{
+    cJSON *def = cJSON_GetArrayItem(cJSON_GetObjectItem(rec, "levels"), 2);
+
+    cJSON_SetNumberValue(cJSON_GetObjectItem(def, "bar"), 0.5);
+    eb_record_derive(rec);
+}
+
+static void test_job(void **state)
+{
+    cJSON *recs[6], *v;
+    const cJSON *job;
+    char *text;
+    int i;
+
+    (void)state;
+    all_records(recs);
+    text = report_of(recs, 4, "md");
+    has(text, "**The whole job (triage, act, answer; en and zh): no model is "
+              "shown sufficient; the largest, ladder-12m, is not shown to pass "
+              "answer, en**: 74 of 100 right (74.0%)");
+    free(text);
+    for (i = 0; i < 4; i++)
+        easier(recs[i]);
+    text = report_of(recs, 4, "md");
+    has(text, "the smallest sufficient model is ladder-12m (12.0 M parameters, "
+              "Q8_0)**. The next smaller, ladder-4m, is not shown to pass act, "
+              "en: 76 of 100 right");
+    has(text, " Service bars it meets: TPOT, Peak memory. Service bars it "
+              "fails: TTFT p95. Service bars not shown: Joules per right "
+              "answer.");
+    free(text);
+    text = report_of(recs, 3, "json");
+    assert_int_equal(eb_json_parse(text, strlen(text), "t", &v, &err), 0);
+    job = eb_group_get(cJSON_GetArrayItem(cJSON_GetObjectItem(v, "groups"), 0),
+                       "job");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(job, "smallest")));
+    assert_string_equal(eb_group_str(job, "next.model", ""), "ladder-4m");
+    assert_string_equal(eb_group_str(job, "next.level", ""), "act");
+    cJSON_Delete(v);
+    free(text);
+    free_records(recs, 6);
+}
+
+/* No verdict of a void run, no section for one language, no bar, no table. */
+static void test_languages_and_bars(void **state)
+{
+    cJSON *rec = report_record(2, "clear", 1), *items, *v, *next;
+    char *text;
+
+    (void)state;
+    text = report_of(&rec, 1, "md");
+    has(text, "| answer | zh | ladder-4m | 75/100 | 75.0% |");
+    has(text, "| answer | en and zh | ladder-4m | 100 | 62.0% | 55.0% | 7 | 0 "
+              "| +7.0 | +3.0 to +13.7 | 0.016 | \xe2\x9c\x97 DIFFERENT |");
+    has(text, "| ladder-4m | TTFT p95 | 100 ms | 56 ms | 56 ms to 56 ms | 600 "
+              "| \xe2\x9c\x93 SUFFICIENT |");
+    free(text);
+    cJSON_ReplaceItemInObject(cJSON_GetObjectItem(rec, "summary"), "void",
+                              cJSON_CreateTrue());
+    text = report_of(&rec, 1, "md");
+    has(text, "| 0.016 | ? NOT SHOWN | run is void |");
+    has(text, "| 600 | ? NOT SHOWN | run is void |");
+    free(text);
+    items = cJSON_GetObjectItem(rec, "items");
+    for (v = items->child; v != NULL; v = next) {
+        next = v->next;
+        if (strcmp(eb_json_get_str(v, "lang", ""), "zh") == 0 ||
+            strcmp(eb_json_get_str(v, "level", ""), "answer") == 0)
+            cJSON_Delete(cJSON_DetachItemViaPointer(items, v));
+    }
+    cJSON_DeleteItemFromObject(rec, "service_bars");
+    eb_record_derive(rec);
+    text = report_of(&rec, 1, "md");
+    assert_null(strstr(text, "Languages side by side"));
+    has(text, "The job sets no service bar.");
+    free(text);
+    cJSON_Delete(rec);
+}
+
 static void test_order_of_input_is_free(void **state)
 {
     cJSON *recs[6], *turned[6];
@@ -360,6 +441,8 @@ int main(void)
         cmocka_unit_test(test_golden_json),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_job),
+        cmocka_unit_test(test_languages_and_bars),
         cmocka_unit_test(test_order_of_input_is_free),
         cmocka_unit_test(test_groups),
         cmocka_unit_test(test_hostile_name),
