@@ -65,6 +65,16 @@ struct eb_event {
                           then every event with text was one token */
 };
 
+/* What a measurement of speed computes: in each of `batch` sequences, behind
+ * `depth` tokens that are there already, n_prompt random tokens as a prompt
+ * and then n_gen single ones. {512, 0, 0, 1} is llama-bench's pp512. */
+struct eb_bench_shape {
+    int n_prompt;
+    int n_gen;
+    int depth;
+    int batch;
+};
+
 struct eb_engine_ops;
 
 /* Drivers put this first in their own struct. */
@@ -110,10 +120,14 @@ struct eb_engine_ops {
     int (*score)(struct eb_engine *e, const char *prompt,
                  const char *const *options, size_t n, double *logprob,
                  struct eb_err *err);
-    /* n_prompt random tokens as one prompt, then n_gen single ones, each
-     * waited for, no sampling: as llama-bench does. After clear. NULL:
+    /* Before each bench, and not timed: forgets all but the shape's depth in
+     * each of its sequences. EB_ELIMIT: there is no room for the shape. */
+    int (*bench_fill)(struct eb_engine *e, const struct eb_bench_shape *s,
+                      struct eb_err *err);
+    /* The shape's prompt, then its single tokens, each waited for, no
+     * sampling: as llama-bench does. Call clear after the last one. NULL:
      * the engine cannot. */
-    int (*bench)(struct eb_engine *e, int n_prompt, int n_gen,
+    int (*bench)(struct eb_engine *e, const struct eb_bench_shape *s,
                  struct eb_err *err);
 };
 

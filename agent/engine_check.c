@@ -408,6 +408,8 @@ static void check_stopping(struct check *c)
 
 static void check_bench(struct check *c)
 {
+    const struct eb_bench_shape shape = {CHECK_BENCH_PROMPT, CHECK_BENCH_GEN, 0,
+                                         1};
     struct eb_err err = {0};
     int rc;
 
@@ -415,8 +417,9 @@ static void check_bench(struct check *c)
         check_none(c, "bench", "no pp and tg figures from this engine");
         return;
     }
-    c->e->ops->clear(c->e);
-    rc = c->e->ops->bench(c->e, CHECK_BENCH_PROMPT, CHECK_BENCH_GEN, &err);
+    rc = c->e->ops->bench_fill(c->e, &shape, &err);
+    if (rc == 0)
+        rc = c->e->ops->bench(c->e, &shape, &err);
     c->e->ops->clear(c->e); /* as the runner does */
     if (rc != 0)
         check_bad(c, "bench", "%s", err.msg);

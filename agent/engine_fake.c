@@ -51,6 +51,15 @@ void eb_fake_plant(eb_fake_answer answer, void *arg)
     fake_arg = arg;
 }
 
+static eb_fake_work fake_work;
+static void *fake_work_arg;
+
+void eb_fake_plant_work(eb_fake_work work, void *arg)
+{
+    fake_work = work;
+    fake_work_arg = arg;
+}
+
 static int fake_open(const char *path, const struct eb_engine_settings *s,
                      struct eb_engine **out, struct eb_err *err)
 {
@@ -204,6 +213,8 @@ static int fake_step(struct eb_engine *e, struct eb_event *events, size_t *n,
     int i;
 
     *n = 0;
+    if (fake_work != NULL)
+        fake_work(NULL, fake_work_arg);
     if (strcmp(f->mode, "sigint") == 0)
         raise(SIGINT);
     if (strcmp(f->mode, "slow") == 0 || strcmp(f->mode, "sigint") == 0) {
@@ -243,13 +254,30 @@ static int fake_score(struct eb_engine *e, const char *prompt,
     return 0;
 }
 
-static int fake_bench(struct eb_engine *e, int n_prompt, int n_gen,
+static int fake_bench_fill(struct eb_engine *e, const struct eb_bench_shape *s,
+                           struct eb_err *err)
+{
+    int n = s->depth + s->n_prompt + s->n_gen;
+
+    if (n > e->ctx)
+        return eb_fail(err, EB_ELIMIT, "%d tokens exceed the context of %d", n,
+                       e->ctx);
+    if (s->batch > e->slots)
+        return eb_fail(err, EB_ELIMIT, "%d sequences exceed the %d slots",
+                       s->batch, e->slots);
+    fake_clear(e);
+    return 0;
+}
+
+static int fake_bench(struct eb_engine *e, const struct eb_bench_shape *s,
                       struct eb_err *err)
 {
-    if (n_prompt + n_gen > e->ctx)
-        return eb_fail(err, EB_ELIMIT, "%d tokens exceed the context of %d",
-                       n_prompt + n_gen, e->ctx);
-    usleep(100);
+    (void)e;
+    (void)err;
+    if (fake_work != NULL)
+        fake_work(s, fake_work_arg);
+    else
+        usleep(100);
     return 0;
 }
 
@@ -265,5 +293,6 @@ const struct eb_engine_ops eb_engine_fake = {
     .cancel = fake_cancel,
     .clear = fake_clear,
     .score = fake_score,
+    .bench_fill = fake_bench_fill,
     .bench = fake_bench,
 };

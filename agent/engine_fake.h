@@ -7,4 +7,10 @@
 typedef const char *(*eb_fake_answer)(void *arg);
 void eb_fake_plant(eb_fake_answer answer, void *arg);
 
+struct eb_bench_shape;
+/* Called in place of the work of a bench (its shape) or a step (NULL): the
+ * test moves its clock on. */
+typedef void (*eb_fake_work)(const struct eb_bench_shape *s, void *arg);
+void eb_fake_plant_work(eb_fake_work work, void *arg);
+
 #endif

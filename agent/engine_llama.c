@@ -1,4 +1,4 @@
-/* llama.cpp in process: opening, facts, prompts, bench. */
+/* llama.cpp in process: opening, facts, prompts. */
 #ifdef EB_HAVE_LLAMA
 
 #include "agent/engine_llama.h"
@@ -376,38 +376,6 @@ int llama_decode_batch(struct llama *l, struct llama_batch batch,
     return eb_fail(err, EB_EENGINE, "llama_decode failed with %d", rc);
 }
 
-/* Speed */
-
-static llama_token llama_random(struct llama *l)
-{
-    return (llama_token)(rand_r(&l->random) % l->n_vocab);
-}
-
-static int llama_bench(struct eb_engine *e, int n_prompt, int n_gen,
-                       struct eb_err *err)
-{
-    struct llama *l = (struct llama *)e;
-    llama_token *t = l->slots[0].tokens;
-    int at, some, i, rc = 0;
-
-    if (n_prompt + n_gen > l->base.ctx)
-        return eb_fail(err, EB_ELIMIT, "%d tokens exceed the context of %d",
-                       n_prompt + n_gen, l->base.ctx);
-    for (i = 0; i < n_prompt + n_gen; i++)
-        t[i] = llama_random(l);
-    if (llama_vocab_get_add_bos(l->vocab))
-        t[0] = llama_vocab_bos(l->vocab);
-    for (at = 0; at < n_prompt && rc == 0; at += some) {
-        some = n_prompt - at < l->settings.batch ? n_prompt - at
-                                                 : l->settings.batch;
-        rc = llama_decode_batch(l, llama_batch_get_one(t + at, some), err);
-    }
-    for (i = 0; i < n_gen && rc == 0; i++)
-        rc = llama_decode_batch(l, llama_batch_get_one(t + n_prompt + i, 1),
-                                err);
-    return rc;
-}
-
 const struct eb_engine_ops eb_engine_llama = {
     .name = "llama",
     .open = llama_open,
@@ -420,6 +388,7 @@ const struct eb_engine_ops eb_engine_llama = {
     .cancel = llama_slot_cancel,
     .clear = llama_slot_clear,
     .score = llama_score,
+    .bench_fill = llama_bench_fill,
     .bench = llama_bench,
 };
 

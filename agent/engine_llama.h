@@ -49,6 +49,8 @@ struct llama {
     struct llama_batch batch;
     llama_token_data *candidates; /* n_vocab */
     unsigned random;
+    /* What a bench left in the cache; depth 0: nothing to build on. */
+    int bench_depth, bench_batch;
 };
 
 /* Members of the driver's table that engine_llama_slots.c holds. */
@@ -61,6 +63,11 @@ void llama_slot_clear(struct eb_engine *e);
 /* ... and engine_llama_score.c. */
 int llama_score(struct eb_engine *e, const char *prompt,
                 const char *const *options, size_t n, double *logprob,
+                struct eb_err *err);
+/* ... and engine_llama_bench.c. */
+int llama_bench_fill(struct eb_engine *e, const struct eb_bench_shape *s,
+                     struct eb_err *err);
+int llama_bench(struct eb_engine *e, const struct eb_bench_shape *s,
                 struct eb_err *err);
 
 /* Cuts what a free slot holds to its first n tokens. */

@@ -484,14 +484,28 @@ static void plugin_clear(struct eb_engine *e)
     memset(p->busy, 0, (size_t)e->slots);
 }
 
-static int plugin_bench(struct eb_engine *e, int n_prompt, int n_gen,
+/* The ABI has no depth and no batch. */
+static int plugin_bench_fill(struct eb_engine *e,
+                             const struct eb_bench_shape *s, struct eb_err *err)
+{
+    if (s->depth > 0 || s->batch > 1)
+        return eb_fail(err, EB_ELIMIT,
+                       "plug-ins are benched at depth 0 and one at a time");
+    if (s->n_prompt + s->n_gen > e->ctx)
+        return eb_fail(err, EB_ELIMIT, "%d tokens exceed the context of %d",
+                       s->n_prompt + s->n_gen, e->ctx);
+    plugin_clear(e);
+    return 0;
+}
+
+static int plugin_bench(struct eb_engine *e, const struct eb_bench_shape *s,
                         struct eb_err *err)
 {
     struct plugin *p = (struct plugin *)e;
     char why[PLUGIN_WHY] = "";
     int rc;
 
-    rc = p->lib->bench(p->engine, n_prompt, n_gen, why, sizeof(why));
+    rc = p->lib->bench(p->engine, s->n_prompt, s->n_gen, why, sizeof(why));
     return rc != 0 ? plugin_fail(p, rc, why, err) : 0;
 }
 
@@ -499,7 +513,7 @@ static int plugin_bench(struct eb_engine *e, int n_prompt, int n_gen,
     .name = "plugin", .open = plugin_open, .close = plugin_close,              \
     .runtime = plugin_runtime, .facts = plugin_facts, .render = plugin_render, \
     .start = plugin_start, .step = plugin_step, .cancel = plugin_cancel,       \
-    .clear = plugin_clear
+    .clear = plugin_clear, .bench_fill = plugin_bench_fill
 
 const struct eb_engine_ops eb_engine_plugin = {PLUGIN_OPS,
                                                .bench = plugin_bench};

@@ -37,24 +37,26 @@ static cJSON *speed_one(struct eb_engine *e, const struct speed_test *t,
                         int (*stop)(void))
 {
     cJSON *samples = cJSON_CreateArray();
+    const struct eb_bench_shape warm = {t->warm_prompt, t->warm_gen, 0, 1},
+                                shape = {t->n_prompt, t->n_gen, 0, 1};
     struct eb_err err = {0};
     char reason[320] = "";
     int64_t from, to;
     int i, rc;
 
-    e->ops->clear(e);
-    rc = e->ops->bench(e, t->warm_prompt, t->warm_gen, &err);
-    if (rc == 0 && t->n_prompt + t->n_gen > e->ctx)
-        rc = eb_fail(&err, EB_ELIMIT, "%d tokens exceed the context of %d",
-                     t->n_prompt + t->n_gen, e->ctx);
+    rc = e->ops->bench_fill(e, &shape, &err);
+    if (rc == 0)
+        rc = e->ops->bench(e, &warm, &err);
     for (i = 0; rc == 0 && i < EB_SPEED_REPEATS; i++) {
         if (stop != NULL && stop()) {
             rc = eb_fail(&err, EB_EABORT, "stopped");
             break;
         }
-        e->ops->clear(e);
+        rc = e->ops->bench_fill(e, &shape, &err);
+        if (rc != 0)
+            break;
         from = eb_clock_ns();
-        rc = e->ops->bench(e, t->n_prompt, t->n_gen, &err);
+        rc = e->ops->bench(e, &shape, &err);
         to = eb_clock_ns();
         if (rc == 0)
             cJSON_AddItemToArray(samples,
