@@ -7,12 +7,14 @@
 #
 #   tests/bench/evalspeed.sh BUILD LLAMA_SERVER MODEL [ROUNDS]
 #
-# ITEMS (10) pairs a level, SLOTS (16), THREADS (all), CTX (4096), LEVELS
+# ITEMS (64) pairs a level, SLOTS (8), THREADS (all), CTX (4096), LEVELS
 # (triage,act,answer), FLASH_ATTN (off), SERVER_ARGS (more for the server),
-# NOTE (printed with the result). LLAMA_SERVER as in parity.sh, target llama-server.
+# NOTE (printed with the result). ITEMS well above SLOTS: each slot of the
+# server reads the shared beginning itself, once a level and language.
+# LLAMA_SERVER as LLAMA_BENCH in parity.sh, target llama-server.
 set -euo pipefail
 build=$(cd "${1:?build folder}" && pwd) server_program=${2:?llama-server} model=${3:?model} rounds=${4:-5}
-items=${ITEMS:-10} slots=${SLOTS:-16} threads=${THREADS:-$(nproc)} ctx=${CTX:-4096}
+items=${ITEMS:-64} slots=${SLOTS:-8} threads=${THREADS:-$(nproc)} ctx=${CTX:-4096}
 levels=${LEVELS:-triage,act,answer} fa=${FLASH_ATTN:-off}
 tmp=$(mktemp -d)
 export EDGEBENCH_SPOOL=$tmp/spool
