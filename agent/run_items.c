@@ -453,26 +453,28 @@ static int items_probe_one(struct eb_run *r, struct eb_run_part *part,
     return v == NULL;
 }
 
-/* The first items of each level, the languages in turn. */
+/* The first items of each level, one language after the other: in turn, each
+ * prompt would find the other language's in the cache, and first tokens came
+ * ten times later than in a latency run. */
 static int items_probe(struct eb_run *r, const struct eb_run_model *m,
                        struct eb_run_part *part)
 {
-    size_t i, k, at, n;
+    size_t langs = r->suite.n_langs, want = (size_t)r->opts.latency_items;
+    size_t i, k, lang, n;
 
     for (i = 0; i < r->plan.n_levels; i++) {
         const struct eb_plan_level *pl = &r->plan.levels[i];
 
-        n = pl->n_items / r->suite.n_langs;
-        if (pl->scored)
-            continue;
-        for (k = 0; k < (size_t)r->opts.latency_items && k < pl->n_items; k++) {
-            at = k % r->suite.n_langs * n + k / r->suite.n_langs;
-            eb_run_tick(r, "[%zu/%zu] %s %s: %s alone, item %zu of %lld",
-                        r->at_model, r->n_models, m->name,
-                        eb_prompt_kind_name(part->prompt), pl->level->name,
-                        k + 1, r->opts.latency_items);
-            if (items_probe_one(r, part, pl, pl->items[at]))
-                return 1;
+        n = pl->n_items / langs;
+        for (lang = 0; lang < langs && !pl->scored; lang++) {
+            for (k = 0; k < n && k * langs + lang < want; k++) {
+                eb_run_tick(r, "[%zu/%zu] %s %s: %s %s alone, item %zu",
+                            r->at_model, r->n_models, m->name,
+                            eb_prompt_kind_name(part->prompt), pl->level->name,
+                            pl->items[lang * n]->lang, k + 1);
+                if (items_probe_one(r, part, pl, pl->items[lang * n + k]))
+                    return 1;
+            }
         }
     }
     return 0;
