@@ -30,6 +30,7 @@ forbid agent 'collector'
 fence 'llama\.h' 'agent/engine_llama|workloads/ladder/'
 fence 'curl/curl\.h' 'agent/(upload\.c|engine_openai)'
 fence 'hwloc\.h' 'agent/device.*\.c'
+fence 'papi\.h' 'agent/counters_papi\.c'
 fence 'sqlite3\.h' 'collector/store_sqlite\.c'
 fence 'microhttpd\.h' 'collector/server\.c'
 exit $bad
