@@ -100,6 +100,7 @@ static void report_group(struct eb_doc *d, const struct eb_group *g)
     eb_section_charts(d, g);
     eb_section_langs(d, g);
     eb_section_service(d, g);
+    eb_section_eval(d, g);
     eb_section_speed(d, g);
     eb_section_cost(d, g);
     eb_section_outcomes(d, g);

@@ -36,6 +36,9 @@ const char *eb_section_bar(const char *bar);
 /* The same job in several languages (section_langs.c). */
 void eb_section_langs(struct eb_doc *d, const struct eb_group *g);
 
+/* Many at once, tried again, next to a reference (section_eval.c). */
+void eb_section_eval(struct eb_doc *d, const struct eb_group *g);
+
 /* What it costs and how it was run (section_cost.c). */
 void eb_section_failed(struct eb_doc *d, const struct eb_group *g);
 void eb_section_speed(struct eb_doc *d, const struct eb_group *g);

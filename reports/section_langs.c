@@ -40,16 +40,11 @@ static void langs_parity_row(struct eb_doc_table *t, const cJSON *rec,
                  eb_json_get_str(row, "second", ""));
     eb_doc_cell(t, eb_group_model(rec));
     eb_doc_cellf(t, "%.0f", n);
-    eb_doc_cellf(t, "%.1f%%",
-                 100 * eb_json_get_num(row, "first_passes", 0) / n);
-    eb_doc_cellf(t, "%.1f%%",
-                 100 * eb_json_get_num(row, "second_passes", 0) / n);
     eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "b", 0));
     eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "c", 0));
     eb_doc_cellf(t, "%+.1f", 100 * eb_json_get_num(row, "difference", 0));
     eb_doc_cellf(t, "%+.1f to %+.1f", 100 * eb_json_get_num(row, "lower", -1),
                  100 * eb_json_get_num(row, "upper", 1));
-    eb_doc_cellf(t, "%.2g", eb_json_get_num(row, "mcnemar_p", 1));
     langs_verdict(t, rec, row);
 }
 
@@ -78,14 +73,15 @@ static void langs_rows(struct eb_doc_table *t, const struct eb_group *g,
 static void langs_parity(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {
-        "Level",       "Languages",  "Model",       "Pairs",  "First",
-        "Second",      "Only first", "Only second", "Points", "95% interval",
-        "p (McNemar)", "Verdict",    "Note",        NULL};
-    struct eb_doc_table *t = eb_doc_table(
-        d,
-        "The same items in two languages: right in each and in one only, first "
-        "minus second in percentage points",
-        "lllrrrrrrrrvl");
+        "Level",      "Languages",   "Model",  "Pairs",
+        "Only first", "Only second", "Points", "95% interval",
+        "Verdict",    "Note",        NULL};
+    struct eb_doc_table *t =
+        eb_doc_table(d,
+                     "The same items in two languages: right in one only, "
+                     "first minus second "
+                     "in percentage points",
+                     "lllrrrrrvl");
 
     langs_head(t, head);
     langs_rows(t, g, "summary.parity", langs_parity_row);
