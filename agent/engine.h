@@ -95,7 +95,8 @@ struct eb_engine_ops {
     /* Members of the record's `runtime`; needs no model. */
     void (*runtime)(cJSON *out);
     /* Members of the record's `model` that only the engine knows, and
-     * memory.model_bytes into *memory. */
+     * its account into *memory: model_bytes, and where it has one
+     * weights_bytes, context_bytes (KV cache), compute_bytes. */
     void (*facts)(struct eb_engine *e, cJSON *model, cJSON *memory);
     /* Appends the prompt: the messages in the model's chat template. */
     int (*render)(struct eb_engine *e, const struct eb_message *m, size_t n,

@@ -4,6 +4,7 @@
 #include "agent/engine_llama.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "common/fs.h"
 #include "common/hash.h"
+#include "common/json.h"
 #include "common/mem.h"
 
 /* llama_decode's answer when the abort callback ended it. */
@@ -22,12 +24,40 @@
 /* The last complaint of the library: the cause of a failed load. */
 static char llama_said[192];
 
+/* The library's account of its buffers, as it tells while it opens a model;
+ * the C API has no question for it (the C++ one is not installed). */
+static double llama_weights, llama_cache, llama_compute;
+
+/* "llama_kv_cache:        CPU KV buffer size =    12.00 MiB" */
+static void llama_hear_buffer(const char *text)
+{
+    static const struct {
+        const char *what;
+        double *sum;
+    } kinds[] = {{" model buffer size =", &llama_weights},
+                 {" KV buffer size =", &llama_cache},
+                 {" RS buffer size =", &llama_cache},
+                 {" compute buffer size =", &llama_compute},
+                 {" output buffer size =", &llama_compute}};
+    const char *at;
+    size_t i;
+
+    for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        at = strstr(text, kinds[i].what);
+        if (at != NULL)
+            *kinds[i].sum +=
+                atof(at + strlen(kinds[i].what)) * (1 << 20); /* MiB */
+    }
+}
+
 static void llama_hear(enum ggml_log_level level, const char *text, void *arg)
 {
     const char *colon;
     size_t n;
 
     (void)arg;
+    if (level == GGML_LOG_LEVEL_INFO)
+        llama_hear_buffer(text);
     if (level != GGML_LOG_LEVEL_ERROR)
         return;
     /* "llama_model_load: error loading model: cause\n": the first part says
@@ -231,6 +261,7 @@ static int llama_open(const char *path, const struct eb_engine_settings *s,
     l->base.ops = &eb_engine_llama;
     l->settings = *s;
     l->random = 1;
+    llama_weights = llama_cache = llama_compute = 0;
     rc = llama_open_model(l, path, err);
     if (rc == 0)
         rc = llama_open_context(l, path, err);
@@ -239,6 +270,9 @@ static int llama_open(const char *path, const struct eb_engine_settings *s,
         return rc;
     }
     llama_open_slots(l);
+    l->weights_bytes = llama_weights;
+    l->cache_bytes = llama_cache;
+    l->compute_bytes = llama_compute;
     *out = &l->base;
     return 0;
 }
@@ -263,6 +297,15 @@ static void llama_runtime(cJSON *out)
 #ifdef EB_LLAMA_FLAGS
     cJSON_AddStringToObject(out, "build_flags", EB_LLAMA_FLAGS);
 #endif
+}
+
+/* To a hundredth of a MiB, as the library tells them. */
+static void llama_account(cJSON *memory, const char *key, double bytes)
+{
+    if (bytes > 0)
+        cJSON_AddNumberToObject(memory, key, round(bytes));
+    else
+        eb_json_add_null(memory, key, "unsupported: not told by the library");
 }
 
 static void llama_facts(struct eb_engine *e, cJSON *model, cJSON *memory)
@@ -293,6 +336,9 @@ static void llama_facts(struct eb_engine *e, cJSON *model, cJSON *memory)
     }
     cJSON_AddNumberToObject(memory, "model_bytes",
                             (double)llama_model_size(l->model));
+    llama_account(memory, "weights_bytes", l->weights_bytes);
+    llama_account(memory, "context_bytes", l->cache_bytes);
+    llama_account(memory, "compute_bytes", l->compute_bytes);
 }
 
 /* Prompts */

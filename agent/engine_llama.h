@@ -49,6 +49,8 @@ struct llama {
     struct llama_batch batch;
     llama_token_data *candidates; /* n_vocab */
     unsigned random;
+    /* Buffers by the library's own account; 0: not told. */
+    double weights_bytes, cache_bytes, compute_bytes;
     /* What a bench left in the cache; depth 0: nothing to build on. */
     int bench_depth, bench_batch;
 };

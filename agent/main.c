@@ -4,6 +4,7 @@
 
 #include "agent/engine.h"
 #include "agent/engine_cmd.h"
+#include "agent/llama_bench.h"
 #include "agent/run.h"
 #include "agent/spool.h"
 #include "common/err.h"
@@ -27,6 +28,8 @@ static const struct command commands[] = {
 #endif
     {"suites", eb_suites_main, "list, show and check jobs"},
     {"engine", eb_engine_main, "list and check what runs models"},
+    {"import", eb_import_main, "make records of llama-bench's output"},
+    {"export", eb_export_main, "write records as llama-bench does"},
     {"spool", eb_spool_main, "records that wait for a collector"},
     {NULL, NULL, NULL}};
 

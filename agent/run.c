@@ -13,6 +13,7 @@
 #include "agent/engine_fake.h"
 #include "agent/run_parts.h"
 #include "agent/speed.h"
+#include "agent/speed_suite.h"
 #include "agent/spool.h"
 #include "common/clock.h"
 #include "common/fs.h"
@@ -87,8 +88,7 @@ static void run_send(struct eb_run *r, const char *id)
         eb_warn("it stays in %s; edgebench spool push sends it", r->spool);
 }
 
-/* Takes the record over. The record is safe on disk before it is shown. */
-static int run_keep(struct eb_run *r, cJSON *rec, struct eb_err *err)
+int eb_run_keep(struct eb_run *r, cJSON *rec, struct eb_err *err)
 {
     const char *id = eb_json_get_str(rec, "run_id", "");
     char *text = NULL;
@@ -154,7 +154,7 @@ static int run_failed(struct eb_run *r, const struct eb_run_model *m,
                                    .start = eb_device_conditions(""),
                                    .end = eb_device_conditions("")};
 
-        rc = run_keep(r, eb_run_record(r, m, &part), err);
+        rc = eb_run_keep(r, eb_run_record(r, m, &part), err);
     }
     return rc;
 }
@@ -193,8 +193,9 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
         m->memory = cJSON_CreateObject();
         eb_device_memory("", m->memory);
         r->engine->ops->facts(r->engine, m->facts, m->memory);
-        eb_json_add_null(m->memory, "context_bytes", "unsupported");
-        rc = run_keep(r, eb_run_record(r, m, &part), err);
+        if (!cJSON_HasObjectItem(m->memory, "context_bytes"))
+            eb_json_add_null(m->memory, "context_bytes", "unsupported");
+        rc = eb_run_keep(r, eb_run_record(r, m, &part), err);
         cJSON_Delete(m->facts);
         m->facts = cJSON_CreateObject();
     }
@@ -462,6 +463,8 @@ int eb_run_main(int argc, char **argv)
     FILE *out = stdout;
     int rc, code;
 
+    if (eb_speed_suite_asked(argc, argv))
+        return eb_speed_suite_main(argc, argv);
     memset(&r, 0, sizeof(r));
     rc = eb_run_options(&r.opts, argc, argv, &err);
     if (rc == 0 && r.opts.help) {

@@ -165,6 +165,10 @@ int eb_run_engine_stop(void *run);
 cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,
                      struct eb_run_part *part);
 
+/* Takes the finished record over: validated, on disk, in --out, sent. It is
+ * safe on disk before it is shown. */
+int eb_run_keep(struct eb_run *r, cJSON *rec, struct eb_err *err);
+
 /* Progress on stderr; not shown with --quiet. */
 void eb_run_progress(struct eb_run *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

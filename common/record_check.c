@@ -50,6 +50,8 @@ static const struct check_field check_root[] = {
     {"load", CHECK_OBJECT, CHECK_OPTIONAL},
     {"memory", CHECK_OBJECT, CHECK_OPTIONAL},
     {"speed", CHECK_ARRAY, CHECK_OPTIONAL},
+    {"requests", CHECK_ARRAY, CHECK_OPTIONAL},
+    {"sustained", CHECK_OBJECT, CHECK_OPTIONAL},
     {"throughput", CHECK_ARRAY, CHECK_OPTIONAL},
     {"trials", CHECK_ARRAY, CHECK_OPTIONAL},
     {"latency_items", CHECK_ARRAY, CHECK_OPTIONAL},
@@ -166,6 +168,15 @@ static const struct check_field check_throughput[] = {
     {"prompt_tokens", CHECK_COUNT, CHECK_OPTIONAL},
     {"cached_tokens", CHECK_COUNT, CHECK_OPTIONAL},
     {"output_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {NULL, CHECK_TEXT, 0}};
+
+static const struct check_field check_request[] = {
+    {"phase", CHECK_NAME, 0},
+    {"prompt_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {"cached_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {"output_tokens", CHECK_COUNT, CHECK_OPTIONAL},
+    {"ttft_ns", CHECK_COUNT, CHECK_OPTIONAL},
+    {"e2e_ns", CHECK_COUNT, CHECK_OPTIONAL},
     {NULL, CHECK_TEXT, 0}};
 
 /* "2026-01-31T08:05:09.123Z", the fraction free in length. */
@@ -470,6 +481,9 @@ int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err)
         rc = check_levels(rec, where, err);
     if (rc == 0)
         rc = check_rows(rec, "speed", check_speed, "samples_ns", 1, where, err);
+    if (rc == 0)
+        rc = check_rows(rec, "requests", check_request, "gaps_ns", 0, where,
+                        err);
     if (rc == 0)
         rc = check_rows(rec, "throughput", check_throughput, NULL, 0, where,
                         err);

@@ -202,39 +202,6 @@ static void derive_levels(const cJSON *rec, const struct derive_items *items,
     }
 }
 
-/* Tokens per second as llama-bench: the mean of the rates of the repeats. */
-static void derive_speed(const cJSON *rec, cJSON *sum)
-{
-    cJSON *arr = cJSON_AddArrayToObject(sum, "speed");
-    const cJSON *row, *ns;
-
-    cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(rec, "speed"))
-    {
-        double tokens = (eb_json_get_num(row, "n_prompt", 0) +
-                         eb_json_get_num(row, "n_gen", 0)) *
-                        eb_json_get_num(row, "batch", 1);
-        struct eb_samples tps = {0};
-        cJSON *out = cJSON_CreateObject();
-
-        cJSON_ArrayForEach(ns,
-                           cJSON_GetObjectItemCaseSensitive(row, "samples_ns"))
-            eb_samples_add(&tps, tokens * 1e9 / ns->valuedouble);
-        cJSON_AddStringToObject(out, "test", eb_json_get_str(row, "test", ""));
-        if (tps.n > 0)
-            cJSON_AddNumberToObject(out, "mean_tps",
-                                    eb_stats_mean(tps.v, tps.n));
-        else
-            eb_json_add_null(out, "mean_tps", "absent: no sample");
-        if (tps.n > 1)
-            cJSON_AddNumberToObject(out, "sd_tps", eb_stats_sd(tps.v, tps.n));
-        else
-            eb_json_add_null(out, "sd_tps", "absent: fewer than two samples");
-        cJSON_AddNumberToObject(out, "n", (double)tps.n);
-        cJSON_AddItemToArray(arr, out);
-        free(tps.v);
-    }
-}
-
 /* Adds one percentile in milliseconds, or null where nothing was measured. */
 static void derive_percentile(cJSON *out, const char *key,
                               const struct eb_samples *ns, double p)
@@ -417,7 +384,7 @@ void eb_record_derive(cJSON *rec)
     size_t i, errors = 0;
 
     derive_levels(rec, &items, sum);
-    derive_speed(rec, sum);
+    eb_record_speed(rec, sum);
     derive_latency(rec, sum);
     derive_throughput(rec, sum);
     derive_batching(rec, sum);

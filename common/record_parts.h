@@ -21,6 +21,9 @@ const cJSON *eb_record_items(const cJSON *rec);
  * played again alone, else all. NULL if there are none. */
 const cJSON *eb_record_alone(const cJSON *rec);
 
+/* summary.speed; summary.requests, .sustained and .localscore of records that
+ * have such samples (record_speed.c). */
+void eb_record_speed(const cJSON *rec, cJSON *sum);
 /* summary.service; needs summary.levels (record_service.c). */
 void eb_record_service(const cJSON *rec, cJSON *sum);
 /* summary.parity and summary.fidelity (record_parity.c). */
