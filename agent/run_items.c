@@ -24,17 +24,29 @@ struct items_cell {
     int stopped; /* by the user */
 };
 
+/* Items under way together share the machine, so the time limit of one is as
+ * many times longer: a slow device must not lose items to its company. */
+static size_t items_share(const struct eb_run *r, const struct items_cell *c)
+{
+    size_t n = c->to - c->from;
+
+    return n < (size_t)r->n_seats ? n : (size_t)r->n_seats;
+}
+
 static struct eb_task items_task(const struct eb_run *r,
                                  const struct eb_plan_level *pl,
                                  const struct eb_item *item,
-                                 enum eb_prompt_kind prompt, int trial)
+                                 enum eb_prompt_kind prompt, int trial,
+                                 size_t share)
 {
     return (struct eb_task){.suite = &r->suite,
                             .level = pl->level,
                             .item = item,
                             .grammar = pl->grammar,
                             .prompt = prompt,
-                            .seed = (uint64_t)(r->opts.seed + trial)};
+                            .seed = (uint64_t)(r->opts.seed + trial),
+                            .timeout_ns = r->opts.timeout_s *
+                                          INT64_C(1000000000) * (int64_t)share};
 }
 
 /* Seats */
@@ -46,7 +58,7 @@ static void items_seats_open(struct eb_run *r, int n)
     r->seats = eb_xcalloc((size_t)n, sizeof(*r->seats));
     r->n_seats = n;
     for (i = 0; i < n; i++)
-        eb_seat_init(&r->seats[i], i, r->opts.timeout_s * INT64_C(1000000000));
+        eb_seat_init(&r->seats[i], i);
 }
 
 static void items_seats_close(struct eb_run *r)
@@ -217,8 +229,8 @@ static void items_fill(struct eb_run *r, enum eb_prompt_kind prompt,
             c->stopped |= eb_talk_interrupts() > 0;
             if (c->stopped || eb_decision_done(&c->decision))
                 return;
-            task =
-                items_task(r, c->pl, c->pl->items[c->next++], prompt, c->trial);
+            task = items_task(r, c->pl, c->pl->items[c->next++], prompt,
+                              c->trial, items_share(r, c));
             if (!items_seat(r, s, &task, c->pl->scored))
                 items_keep(r, c, s, t);
         }
@@ -433,7 +445,7 @@ static int items_probe_one(struct eb_run *r, struct eb_run_part *part,
                            const struct eb_item *item)
 {
     const cJSON *before = items_find(part->items, item->id);
-    struct eb_task task = items_task(r, pl, item, part->prompt, 0);
+    struct eb_task task = items_task(r, pl, item, part->prompt, 0, 1);
     struct eb_seat *s = &r->seats[0], **over;
     int busy;
     cJSON *v;

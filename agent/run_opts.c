@@ -55,7 +55,7 @@ static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
         {"flash-attn", 0, EB_OPT_STR, &o->flash_attn, "WHEN",
          "on, off, auto: off where only the CPU computes (auto)"},
         {"item-timeout", 0, EB_OPT_INT, &o->timeout_s, "S",
-         "seconds an item may take (60)"},
+         "seconds an item may take, times those at once (60)"},
         {"speed", 0, EB_OPT_FLAG, &o->speed, NULL,
          "measure pp512 and tg128 (on; --no-speed: leave out)"},
         {"out", 'o', EB_OPT_STR, &o->out, "FILE",

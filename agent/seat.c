@@ -5,11 +5,11 @@
 
 #include "workloads/prompt.h"
 
-void eb_seat_init(struct eb_seat *s, int slot, int64_t timeout_ns)
+void eb_seat_init(struct eb_seat *s, int slot)
 {
     memset(s, 0, sizeof(*s));
     s->slot = slot;
-    eb_talk_init(&s->talk, timeout_ns);
+    eb_talk_init(&s->talk);
 }
 
 void eb_seat_free(struct eb_seat *s)
@@ -37,7 +37,7 @@ void eb_seat_open(struct eb_seat *s, const struct eb_task *task)
     s->aborted = 0;
     eb_buf_reset(&s->output);
     eb_buf_adds(&s->output, "");
-    eb_talk_item(&s->talk);
+    eb_talk_item(&s->talk, task->timeout_ns);
     seat_result(s, EB_OUT_OK, "");
     if (eb_case_fill(&s->c, task->suite, task->level, task->item, task->prompt,
                      task->seed, &err) != 0) {

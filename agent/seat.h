@@ -1,6 +1,6 @@
 /* One item being played: its prompt, its conversation, its grade.
  *
- *     eb_seat_init(&s, slot, timeout_ns);
+ *     eb_seat_init(&s, slot);
  *     eb_seat_open(&s, &task);
  *     busy = eb_seat_ask(&s, engine);
  *     ... while busy, for each event of the slot:
@@ -27,6 +27,7 @@ struct eb_task {
     const char *grammar; /* NULL where output is free */
     enum eb_prompt_kind prompt;
     uint64_t seed;
+    int64_t timeout_ns;
 };
 
 struct eb_seat {
@@ -43,7 +44,7 @@ struct eb_seat {
     int aborted; /* stopped by the user: there is no item */
 };
 
-void eb_seat_init(struct eb_seat *s, int slot, int64_t timeout_ns);
+void eb_seat_init(struct eb_seat *s, int slot);
 void eb_seat_free(struct eb_seat *s);
 
 /* Fills the case; eb_seat_ask begins. */

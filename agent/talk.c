@@ -41,12 +41,11 @@ void eb_talk_interrupt(int n)
     talk_signals = n;
 }
 
-void eb_talk_init(struct eb_talk *t, int64_t timeout_ns)
+void eb_talk_init(struct eb_talk *t)
 {
     char *room = calloc(1, TALK_TEXT);
 
     memset(t, 0, sizeof(*t));
-    t->timeout_ns = timeout_ns;
     eb_meter_init(&t->meter, TALK_GAPS);
     if (room != NULL)
         eb_buf_add(&t->raw, room, TALK_TEXT);
@@ -62,8 +61,9 @@ void eb_talk_free(struct eb_talk *t)
     eb_buf_free(&t->text);
 }
 
-void eb_talk_item(struct eb_talk *t)
+void eb_talk_item(struct eb_talk *t, int64_t timeout_ns)
 {
+    t->timeout_ns = timeout_ns;
     eb_meter_reset(&t->meter);
     eb_buf_reset(&t->raw);
     eb_buf_reset(&t->text);

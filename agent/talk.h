@@ -1,6 +1,6 @@
 /* One item's talk with a model: prompts in, stamped replies out.
  *
- *     eb_talk_item(&t);                      new item: clock and sums
+ *     eb_talk_item(&t, timeout_ns);          new item: clock and sums
  *     busy = eb_talk_ask(&t, engine, slot, &question);
  *     ... while busy, for each event of the slot:
  *     busy = !eb_talk_event(&t, &event, now);
@@ -52,10 +52,11 @@ struct eb_talk {
     int cached_tokens;
 };
 
-void eb_talk_init(struct eb_talk *t, int64_t timeout_ns);
+void eb_talk_init(struct eb_talk *t);
 void eb_talk_free(struct eb_talk *t);
 
-void eb_talk_item(struct eb_talk *t);
+/* timeout_ns: what the item may take from now on. */
+void eb_talk_item(struct eb_talk *t, int64_t timeout_ns);
 /* Asks on a free slot: 1 if the reply is under way, 0 if it is over already
  * (it failed). Adds to the item's times and tokens. */
 int eb_talk_ask(struct eb_talk *t, struct eb_engine *e, int slot,
