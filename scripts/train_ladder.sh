@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Trains the reference ladder again, smallest rung first; hours on one core
+# each. Wants libopenblas-dev. Interrupted, it goes on from its checkpoints.
+#
+#   scripts/train_ladder.sh OUT [RUNG ...]     rungs: 0.3m 1m 4m 12m
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:?folder for vocabulary, checkpoints and models}
+shift
+rungs=("$@")
+[ ${#rungs[@]} -gt 0 ] || rungs=(0.3m 1m 4m 12m)
+# Where an old OpenBLAS does not know the processor, it runs at a fifth.
+export OPENBLAS_CORETYPE=${OPENBLAS_CORETYPE:-SkylakeX}
+
+cmake -S . -B build-train -G Ninja -DCMAKE_BUILD_TYPE=Release -DGGML_BLAS=ON
+cmake --build build-train --target edgebench-ladder
+ladder=build-train/workloads/ladder/edgebench-ladder
+mkdir -p "$out"
+[ -s "$out/vocab.gguf" ] || "$ladder" tokenizer --vocab "$out/vocab.gguf"
+
+train() { # rung, optimiser steps, rung that it grows from
+    "$ladder" train --rung "ladder-$1" --vocab "$out/vocab.gguf" --steps "$2" \
+        --vague 60 --threads 1 --checkpoint "$out/$1.ckpt" \
+        --log "$out/ladder-$1-q8_0.tsv" -o "$out/ladder-$1-q8_0.gguf" \
+        ${3:+--grow "$out/$3.ckpt"}
+}
+for rung in "${rungs[@]}"; do
+    case $rung in
+    0.3m) train 0.3m 9500 ;;
+    1m) train 1m 13500 ;;
+    4m) train 4m 6000 1m ;;
+    12m) train 12m 3700 4m ;;
+    *) echo "$rung is not 0.3m, 1m, 4m or 12m" >&2 && exit 2 ;;
+    esac
+done
