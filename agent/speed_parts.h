@@ -71,6 +71,10 @@ struct eb_speed {
     int n_passes;
 };
 
+/* opts and env are the caller's and filled; close also after a failure. */
+int eb_speed_open(struct eb_speed *s, struct eb_err *err);
+void eb_speed_close(struct eb_speed *s);
+
 void eb_speed_model_open(struct eb_speed *s, struct eb_speed_model *v,
                          const char *path);
 void eb_speed_model_free(struct eb_speed_model *v);

@@ -85,7 +85,7 @@ static void speed_settings(struct eb_speed *s)
     r->opts.out = s->opts.out;
 }
 
-static int speed_open(struct eb_speed *s, struct eb_err *err)
+int eb_speed_open(struct eb_speed *s, struct eb_err *err)
 {
     char **paths = NULL;
     struct eb_buf folder = {0};
@@ -123,7 +123,7 @@ static int speed_open(struct eb_speed *s, struct eb_err *err)
     return 0;
 }
 
-static void speed_close(struct eb_speed *s)
+void eb_speed_close(struct eb_speed *s)
 {
     size_t i;
 
@@ -325,7 +325,7 @@ int eb_speed_suite_main(int argc, char **argv)
     }
     s.env = eb_speed_env_real();
     if (rc == 0)
-        rc = speed_open(&s, &err);
+        rc = eb_speed_open(&s, &err);
     if (rc == 0) {
         eb_talk_catch_signals();
         rc = eb_speed_all(&s, &err);
@@ -343,6 +343,6 @@ int eb_speed_suite_main(int argc, char **argv)
             eb_speed_result(&s, s.run.out == stdout ? stderr : stdout);
         code = speed_exit(&s);
     }
-    speed_close(&s);
+    eb_speed_close(&s);
     return code;
 }
