@@ -15,13 +15,13 @@ trap 'rm -rf "$tmp"' EXIT
 
 ours() {
     "$build/edgebench" run --suite custsvc --limit 1 --levels triage -m "$model" \
-        --threads "$threads" --quiet --out "$tmp/run.jsonl" >/dev/null || [ $? -ge 3 ]
+        --threads "$threads" --flash-attn off --latency-items 0 --quiet --out "$tmp/run.jsonl" >/dev/null || [ $? -ge 3 ]
     tail -n 1 "$tmp/run.jsonl" >"$tmp/one.json"
     node -e 'const r=JSON.parse(require("fs").readFileSync(process.argv[1]));
       console.log(r.summary.speed.map(s=>s.mean_tps).join(" "))' "$tmp/one.json"
 }
 theirs() {
-    "$bench" -m "$model" -p 512 -n 128 -r 5 -t "$threads" -o json 2>/dev/null >"$tmp/lb.json"
+    "$bench" -m "$model" -p 512 -n 128 -r 5 -t "$threads" -fa off -o json 2>/dev/null >"$tmp/lb.json"
     node -e 'const r=JSON.parse(require("fs").readFileSync(process.argv[1]));
       console.log(r.map(s=>s.avg_ts).join(" "))' "$tmp/lb.json"
 }
