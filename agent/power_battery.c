@@ -146,8 +146,9 @@ static char *battery_file(const char *dir, const char *name)
     return NULL;
 }
 
-/* Units and sign, of a busy device without a cable. */
-static int battery_calibrate(struct battery_cell *c)
+/* Units and sign, of a busy device without a cable. A laptop's second battery
+ * may give nothing now; laptops keep to the kernel's units. */
+static int battery_calibrate(struct battery_cell *c, int only)
 {
     int64_t ua, uv;
     int rc;
@@ -160,9 +161,9 @@ static int battery_calibrate(struct battery_cell *c)
         rc = eb_power_read_int(c->voltage, &uv);
     if (rc != 0)
         return rc;
-    if (ua == 0 || uv <= 0)
+    if ((ua == 0 && only) || uv <= 0)
         return EB_EINVAL; /* nothing to tell the units by */
-    if (battery_abs(ua) < BATTERY_UA_MIN)
+    if (ua != 0 && battery_abs(ua) < BATTERY_UA_MIN)
         c->current_factor = 1000;
     if (uv < BATTERY_UV_MIN)
         c->voltage_factor = 1000;
@@ -236,7 +237,7 @@ static int battery_check(struct battery *b, const char *base,
                        "unsupported: the battery is not discharging; pull "
                        "the cable");
     for (i = 0; rc == 0 && i < b->n; i++)
-        rc = battery_calibrate(&b->cells[i]);
+        rc = battery_calibrate(&b->cells[i], b->n == 1);
     if (rc == EB_EPERM)
         return eb_fail(err, rc, "no permission: the battery below %s", base);
     return rc == 0 ? 0 : eb_fail(err, rc, "%s", eb_power_failure(rc));

@@ -194,6 +194,8 @@ static int meter_http_open(struct meter *m, const char *url, struct eb_err *err)
     curl_easy_setopt(m->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(m->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(m->easy, CURLOPT_NOPROXY, "*"); /* it is next to us */
+    /* Small meters serve few connections at once. */
+    curl_easy_setopt(m->easy, CURLOPT_FORBID_REUSE, 1L);
     curl_easy_setopt(m->easy, CURLOPT_TIMEOUT_MS, (long)METER_TIMEOUT_MS);
     curl_easy_setopt(m->easy, CURLOPT_WRITEFUNCTION, meter_body);
     curl_easy_setopt(m->easy, CURLOPT_WRITEDATA, m);

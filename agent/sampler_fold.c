@@ -264,7 +264,7 @@ static void fold_counter(struct eb_sampler *s, size_t k, int64_t t_ns,
         fold_seen(s, k, t_ns);
         still =
             dt_ns > FOLD_STILL * st->resolution_ns && st->repeats >= FOLD_STILL;
-        if (still && st->in_step)
+        if (still)
             fold_mark(s, k, st->value_ns, t_ns, FOLD_STUCK_COUNTER);
         return;
     }
