@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/doctor.h"
 #include "agent/engine.h"
 #include "agent/engine_cmd.h"
 #include "agent/llama_bench.h"
@@ -27,6 +28,7 @@ static const struct command commands[] = {
     {"report", eb_report_main, "make a report from records"},
 #endif
     {"suites", eb_suites_main, "list, show and check jobs"},
+    {"doctor", eb_doctor_main, "say what can be measured here, and mend it"},
     {"engine", eb_engine_main, "list and check what runs models"},
     {"import", eb_import_main, "make records of llama-bench's output"},
     {"export", eb_export_main, "write records as llama-bench does"},

@@ -4,6 +4,7 @@
  *     /path = text     a file; \n, \t and \\ in the text
  *     /path !          a file that may not be read
  *     /path -> target  a symbolic link
+ *     /path/           an empty folder
  *     # ...            SOURCE and synthetic
  */
 #ifndef EB_TESTS_MACHINE_HELP_H
@@ -22,7 +23,7 @@ static int machine_was_root;
 
 static FILE *machine_create(const char *path)
 {
-    char full[512], *slash;
+    char full[8448], *slash;
     FILE *f;
 
     snprintf(full, sizeof(full), "%s%s", machine_root, path);
@@ -66,6 +67,11 @@ static void machine_line(char *line)
     } else if ((cut = strstr(line, " = ")) != NULL) {
         *cut = '\0';
         machine_put(line, cut + 3);
+    } else if (line[strlen(line) - 1] == '/') {
+        strcat(line, ".made");
+        fclose(machine_create(line));
+        snprintf(full, sizeof(full), "%s%s", machine_root, line);
+        unlink(full);
     } else {
         cut = strstr(line, " !");
         assert_non_null(cut);
@@ -80,7 +86,7 @@ static void machine_line(char *line)
  * read" is true. NULL: an empty machine. */
 static const char *machine_open(const char *name)
 {
-    char path[256], line[8192];
+    char path[512], line[8192];
     FILE *f;
     int said = 0;
 
@@ -91,7 +97,7 @@ static const char *machine_open(const char *name)
              EB_SOURCE_DIR, name != NULL ? name : "");
     f = name != NULL ? fopen(path, "r") : NULL;
     assert_true(name == NULL || f != NULL);
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+    while (f != NULL && fgets(line, sizeof(line) - 8, f) != NULL) {
         assert_non_null(strchr(line, '\n'));
         if (*line == '#')
             said += strncmp(line, "# SOURCE: ", 10) == 0 ||
