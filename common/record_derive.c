@@ -393,6 +393,7 @@ void eb_record_derive(cJSON *rec)
     eb_record_parity(rec, sum);
     eb_record_fidelity(rec, sum);
     eb_record_trials(rec, sum);
+    eb_record_energy(rec, sum);
     for (i = 0; i < items.n; i++)
         errors += items.v[i].outcome == EB_OUT_HARNESS_ERROR;
     /* More than 1 % of unscored items voids the run (design rule 7). */

@@ -29,6 +29,8 @@ void eb_record_service(const cJSON *rec, cJSON *sum);
 /* summary.parity and summary.fidelity (record_parity.c). */
 void eb_record_parity(const cJSON *rec, cJSON *sum);
 void eb_record_fidelity(const cJSON *rec, cJSON *sum);
+/* summary.energy; needs summary.levels (record_energy.c). */
+void eb_record_energy(const cJSON *rec, cJSON *sum);
 /* summary.trials; needs summary.levels (record_trials.c). */
 void eb_record_trials(const cJSON *rec, cJSON *sum);
 
