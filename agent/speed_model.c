@@ -238,8 +238,8 @@ static int work_bench(void *arg, int64_t *ns, struct eb_err *err)
     return rc;
 }
 
-/* One test of a pass. Why it failed stays in it; samples of other passes go,
- * so that a row has either samples or a reason. EB_EABORT ends the run. */
+/* One test of a pass. Why it failed stays in it, and samples of other passes
+ * go, so that a row has either samples or a reason. EB_EABORT ends the run. */
 static int model_test(struct eb_speed *s, struct eb_speed_model *v,
                       struct eb_speed_test *t, int64_t deadline)
 {
@@ -260,8 +260,8 @@ static int model_test(struct eb_speed *s, struct eb_speed_model *v,
         rc = eb_series_run(&src, &s->rule, deadline, &t->series, &err);
     t->others = fmax(t->others, eb_speed_others(&s->env, &cpu));
     s->run.engine->ops->clear(s->run.engine);
-    if (rc == 0)
-        return 0;
+    if (rc == 0 || (rc == EB_EABORT && t->series.n > 0))
+        return rc; /* what was measured before the stop stays */
     t->series.n = 0;
     model_reason(t->reason, sizeof(t->reason), rc, err.msg);
     return rc == EB_EABORT ? rc : 0;

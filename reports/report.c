@@ -53,6 +53,12 @@ static int report_stops(const struct eb_groups *groups, const char *stop)
     return 0;
 }
 
+/* Are there answers to judge? The speed suite has none. */
+static int report_asks(const struct eb_group *g)
+{
+    return cJSON_GetArraySize(eb_group_get(g->recs[0], "levels")) > 0;
+}
+
 static void report_how(struct eb_doc *d, const struct eb_groups *groups)
 {
     eb_doc_add(d, EB_DOC_H2, "How to read the verdicts");
@@ -78,17 +84,26 @@ static void report_how(struct eb_doc *d, const struct eb_groups *groups)
 
 static void report_top(struct eb_doc *d, const struct eb_groups *groups)
 {
+    int asks = 0;
     size_t i;
 
-    eb_doc_add(d, EB_DOC_TITLE, "Smallest sufficient model");
+    for (i = 0; i < groups->n; i++)
+        asks |= report_asks(&groups->v[i]);
+    eb_doc_add(d, EB_DOC_TITLE,
+               asks ? "Smallest sufficient model" : "Speed of models");
     for (i = 0; i < groups->n; i++) {
         report_group_title(d, groups->n > 1 ? EB_DOC_H3 : EB_DOC_TEXT,
                            &groups->v[i]);
+        if (!report_asks(&groups->v[i])) {
+            eb_section_failed(d, &groups->v[i]);
+            continue;
+        }
         eb_section_job(d, &groups->v[i]);
         eb_section_answers(d, &groups->v[i]);
         eb_section_failed(d, &groups->v[i]);
     }
-    report_how(d, groups);
+    if (asks)
+        report_how(d, groups);
 }
 
 static void report_group(struct eb_doc *d, const struct eb_group *g)
@@ -96,15 +111,22 @@ static void report_group(struct eb_doc *d, const struct eb_group *g)
     struct eb_buf b = {0};
 
     report_group_title(d, EB_DOC_H2, g);
-    eb_section_verdicts(d, g);
-    eb_section_charts(d, g);
-    eb_section_langs(d, g);
-    eb_section_service(d, g);
-    eb_section_eval(d, g);
+    if (report_asks(g)) {
+        eb_section_verdicts(d, g);
+        eb_section_charts(d, g);
+        eb_section_langs(d, g);
+        eb_section_service(d, g);
+        eb_section_eval(d, g);
+    }
     eb_section_speed(d, g);
+    eb_section_requests(d, g);
+    eb_section_sustained(d, g);
     eb_section_cost(d, g);
-    eb_section_outcomes(d, g);
-    eb_section_capabilities(d, g);
+    eb_section_memory(d, g);
+    if (report_asks(g)) {
+        eb_section_outcomes(d, g);
+        eb_section_capabilities(d, g);
+    }
     eb_section_setup(d, g);
     eb_section_models(d, g);
     eb_section_missing(d, g);
@@ -132,6 +154,7 @@ int eb_report_write(struct eb_buf *out, cJSON *const *recs, size_t n,
     eb_groups_make(recs, n, &groups);
     report_top(&doc, &groups);
     eb_section_paired(&doc, &groups);
+    eb_section_side_by_side(&doc, &groups);
     for (i = 0; i < groups.n; i++)
         report_group(&doc, &groups.v[i]);
     writer->write(&doc, &groups, out);

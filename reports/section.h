@@ -39,9 +39,16 @@ void eb_section_langs(struct eb_doc *d, const struct eb_group *g);
 /* Many at once, tried again, next to a reference (section_eval.c). */
 void eb_section_eval(struct eb_doc *d, const struct eb_group *g);
 
+/* Speed, requests, rate over time and memory by phase (section_speed.c). */
+void eb_section_speed(struct eb_doc *d, const struct eb_group *g);
+void eb_section_requests(struct eb_doc *d, const struct eb_group *g);
+void eb_section_sustained(struct eb_doc *d, const struct eb_group *g);
+void eb_section_memory(struct eb_doc *d, const struct eb_group *g);
+/* The tests that several engines or devices ran: one name, one unit. */
+void eb_section_side_by_side(struct eb_doc *d, const struct eb_groups *all);
+
 /* What it costs and how it was run (section_cost.c). */
 void eb_section_failed(struct eb_doc *d, const struct eb_group *g);
-void eb_section_speed(struct eb_doc *d, const struct eb_group *g);
 void eb_section_cost(struct eb_doc *d, const struct eb_group *g);
 void eb_section_setup(struct eb_doc *d, const struct eb_group *g);
 void eb_section_models(struct eb_doc *d, const struct eb_group *g);

@@ -34,47 +34,6 @@ void eb_section_failed(struct eb_doc *d, const struct eb_group *g)
     eb_doc_drop_empty(d);
 }
 
-void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
-{
-    struct eb_doc_table *t;
-    const cJSON *row;
-    size_t i;
-
-    eb_doc_add(d, EB_DOC_H3, "Speed");
-    t = eb_doc_table(d,
-                     "Tokens per second, mean and standard deviation of "
-                     "the repeats (pp: reading, tg: writing)",
-                     "llrrr");
-    eb_doc_cell(t, "Model");
-    eb_doc_cell(t, "Test");
-    eb_doc_cell(t, "Mean");
-    eb_doc_cell(t, "\xc2\xb1 sd");
-    eb_doc_cell(t, "Repeats");
-    for (i = 0; i < g->n; i++) {
-        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.speed"))
-        {
-            double mean = eb_json_get_num(row, "mean_tps", NAN);
-            double sd = eb_json_get_num(row, "sd_tps", NAN);
-
-            eb_doc_cell(t, eb_group_model(g->recs[i]));
-            eb_doc_cell(t, eb_json_get_str(row, "test", ""));
-            if (isnan(mean))
-                eb_doc_cell(t, "not measured");
-            else
-                eb_doc_cellf(t, "%.1f", mean);
-            if (isnan(sd))
-                eb_doc_cell(t, "one repeat");
-            else
-                eb_doc_cellf(t, "%.1f", sd);
-            eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "n", 0));
-        }
-    }
-    if (eb_doc_rows(t) > 0)
-        return;
-    eb_doc_drop_empty(d);
-    eb_doc_add(d, EB_DOC_TEXT, "Speed was not measured.");
-}
-
 void eb_section_cost(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {"Model",   "TTFT p50", "TTFT p95",

@@ -1,0 +1,358 @@
+/* Speed, requests, rate over time and memory by phase. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+#include "reports/section.h"
+
+static void speed_head(struct eb_doc_table *t, const char *const *head,
+                       size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        eb_doc_cell(t, head[i]);
+}
+
+static void speed_number(struct eb_doc_table *t, const char *fmt, double v)
+{
+    char text[48];
+
+    if (isnan(v)) {
+        eb_doc_cell(t, "not measured");
+        return;
+    }
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(text, sizeof(text), fmt, v);
+#pragma GCC diagnostic pop
+    eb_doc_cell(t, text);
+}
+
+static void speed_ms(struct eb_doc_table *t, const cJSON *row, const char *key)
+{
+    double ms = eb_json_get_num(row, key, NAN);
+
+    speed_number(t, ms < 10 ? "%.2f ms" : "%.0f ms", ms);
+}
+
+/* Tokens per second: mean, spread and interval. What did not settle shows its
+ * median and says so; its mean is no figure to quote. */
+static void speed_cells(struct eb_doc_table *t, const cJSON *row)
+{
+    double mean = eb_json_get_num(row, "mean_tps", NAN);
+    double median = eb_json_get_num(row, "median_tps", NAN);
+    double sd = eb_json_get_num(row, "sd_tps", NAN);
+    double lo = eb_json_get_num(row, "lo_tps", NAN);
+    double hi = eb_json_get_num(row, "hi_tps", NAN);
+
+    if (!isnan(mean))
+        eb_doc_cellf(t, "%.1f", mean);
+    else if (!isnan(median))
+        eb_doc_cellf(t, "unstable, median %.1f", median);
+    else
+        eb_doc_cell(t, "not measured");
+    if (isnan(sd))
+        eb_doc_cell(t, isnan(median) ? "not measured" : "one repeat");
+    else
+        eb_doc_cellf(t, "%.1f", sd);
+    if (isnan(lo) || isnan(hi))
+        eb_doc_cell(t, isnan(mean) ? "none" : "one repeat");
+    else
+        eb_doc_cellf(t, "%.1f to %.1f", lo, hi);
+    eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "n", 0));
+}
+
+void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
+{
+    static const char *const head[] = {
+        "Model", "Test", "Mean", "\xc2\xb1 sd", "95% interval", "Repeats"};
+    struct eb_doc_table *t;
+    const cJSON *row;
+    size_t i;
+
+    eb_doc_add(d, EB_DOC_H3, "Speed");
+    t = eb_doc_table(d,
+                     "Tokens per second, mean and standard deviation of "
+                     "the repeats, 95% t interval of the mean (pp: reading, "
+                     "tg: writing, b: sequences at once, d: tokens before)",
+                     "llrrrr");
+    speed_head(t, head, sizeof(head) / sizeof(*head));
+    for (i = 0; i < g->n; i++) {
+        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.speed"))
+        {
+            eb_doc_cell(t, eb_group_model(g->recs[i]));
+            eb_doc_cell(t, eb_json_get_str(row, "test", ""));
+            speed_cells(t, row);
+        }
+    }
+    if (eb_doc_rows(t) > 0)
+        return;
+    eb_doc_drop_empty(d);
+    eb_doc_add(d, EB_DOC_TEXT, "Speed was not measured.");
+}
+
+/* Requests */
+
+static void request_score(struct eb_doc *d, const struct eb_group *g)
+{
+    size_t i;
+
+    for (i = 0; i < g->n; i++) {
+        double score = eb_group_num(g->recs[i], "summary.localscore", NAN);
+
+        if (!isnan(score))
+            eb_doc_add(d, EB_DOC_TEXT,
+                       "LocalScore of %s: %.1f, 10 times the cube root of "
+                       "pp512 x tg128 x 1000 / TTFT in ms of uncached "
+                       "requests.",
+                       eb_group_model(g->recs[i]), score);
+    }
+}
+
+void eb_section_requests(struct eb_doc *d, const struct eb_group *g)
+{
+    static const char *const head[] = {
+        "Model",   "Cache",   "TTFT p50", "TTFT p95", "TTFT p99", "ITL p50",
+        "ITL p90", "ITL p95", "ITL p99",  "TPOT",     "Requests", "Tokens"};
+    static const char *const ms[] = {
+        "ttft_p50_ms", "ttft_p95_ms", "ttft_p99_ms", "itl_p50_ms",
+        "itl_p90_ms",  "itl_p95_ms",  "itl_p99_ms",  "tpot_mean_ms"};
+    struct eb_doc_table *t;
+    const cJSON *row;
+    size_t i, k;
+
+    t = eb_doc_table(d,
+                     "Requests of a shared policy and a question, tokenising "
+                     "and sampling included. first: of a fresh engine; "
+                     "uncached: nothing of the prompt is known; prefix: the "
+                     "policy is",
+                     "llrrrrrrrrrr");
+    speed_head(t, head, sizeof(head) / sizeof(*head));
+    for (i = 0; i < g->n; i++) {
+        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.requests"))
+        {
+            if (eb_json_get_num(row, "n", 0) == 0)
+                continue;
+            eb_doc_cell(t, eb_group_model(g->recs[i]));
+            eb_doc_cell(t, eb_json_get_str(row, "phase", ""));
+            for (k = 0; k < sizeof(ms) / sizeof(*ms); k++)
+                speed_ms(t, row, ms[k]);
+            eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "n", 0));
+            eb_doc_cellf(t, "%.0f (%.0f cached) + %.0f",
+                         eb_json_get_num(row, "prompt_mean", 0),
+                         eb_json_get_num(row, "cached_mean", 0),
+                         eb_json_get_num(row, "output_mean", 0));
+        }
+    }
+    eb_doc_drop_empty(d);
+    request_score(d, g);
+}
+
+/* Rate over time */
+
+static void sustained_windows(struct eb_doc *d, const cJSON *rec)
+{
+    struct eb_doc_table *t;
+    const cJSON *w;
+
+    t = eb_doc_table(d, "The rate over time", "rrrr");
+    t->folded = 1;
+    eb_doc_cell(t, "Second");
+    eb_doc_cell(t, "Tokens/s");
+    eb_doc_cell(t, "Hottest zone");
+    eb_doc_cell(t, "Cores of others");
+    cJSON_ArrayForEach(w, eb_group_get(rec, "sustained.windows"))
+    {
+        double wall = eb_json_get_num(w, "wall_ns", 0);
+
+        eb_doc_cellf(t, "%.0f", eb_json_get_num(w, "at_ns", 0) / 1e9);
+        speed_number(t, "%.1f",
+                     wall > 0 ? eb_json_get_num(w, "tokens", 0) * 1e9 / wall
+                              : NAN);
+        speed_number(t, "%.1f C", eb_json_get_num(w, "temperature_c", NAN));
+        speed_number(t, "%.2f", eb_json_get_num(w, "others_cores", NAN));
+    }
+    eb_doc_drop_empty(d);
+}
+
+void eb_section_sustained(struct eb_doc *d, const struct eb_group *g)
+{
+    size_t i;
+
+    for (i = 0; i < g->n; i++) {
+        const cJSON *v = eb_group_get(g->recs[i], "summary.sustained");
+        double fell = eb_json_get_num(v, "fell_at_s", NAN);
+        double ratio = eb_json_get_num(v, "last_to_first", NAN);
+
+        if (v == NULL)
+            continue;
+        if (isnan(ratio))
+            eb_doc_add(d, EB_DOC_TEXT,
+                       "%s wrote for %.0f s: too short to compare minutes.",
+                       eb_group_model(g->recs[i]),
+                       eb_json_get_num(v, "seconds", 0));
+        else
+            eb_doc_add(d, EB_DOC_TEXT,
+                       "%s wrote for %.0f s: %.1f tokens/s in the first "
+                       "minute, %.1f in the last (%.1f%%).",
+                       eb_group_model(g->recs[i]),
+                       eb_json_get_num(v, "seconds", 0),
+                       eb_json_get_num(v, "first_minute_tps", NAN),
+                       eb_json_get_num(v, "last_minute_tps", NAN), 100 * ratio);
+        if (!isnan(fell))
+            eb_doc_add(d, EB_DOC_TEXT, "The rate fell by %.1f%% after %.0f s.",
+                       100 * eb_json_get_num(v, "fell_by", NAN), fell);
+        sustained_windows(d, g->recs[i]);
+    }
+}
+
+/* Memory */
+
+void eb_section_memory(struct eb_doc *d, const struct eb_group *g)
+{
+    static const char *const head[] = {
+        "Model", "Phase", "RssAnon",      "RssFile",
+        "Pss",   "Peak",  "Model mapped", "of it resident"};
+    static const char *const bytes[] = {
+        "rss_anon_bytes", "rss_file_bytes",     "pss_bytes",
+        "vm_hwm_bytes",   "model_mapped_bytes", "model_resident_bytes"};
+    struct eb_doc_table *t;
+    const cJSON *row;
+    char text[EB_SHORT_LEN];
+    size_t i, k;
+
+    t = eb_doc_table(d, "Memory by phase: at its end, and the peak within it",
+                     "llrrrrrr");
+    speed_head(t, head, sizeof(head) / sizeof(*head));
+    for (i = 0; i < g->n; i++) {
+        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "memory.phases"))
+        {
+            eb_doc_cell(t, eb_group_model(g->recs[i]));
+            eb_doc_cell(t, eb_json_get_str(row, "phase", ""));
+            for (k = 0; k < sizeof(bytes) / sizeof(*bytes); k++)
+                eb_doc_cell(t, eb_short_bytes(
+                                   eb_json_get_num(row, bytes[k], NAN), text));
+        }
+    }
+    eb_doc_drop_empty(d);
+    t = eb_doc_table(d, "The engine's own account", "lrrr");
+    eb_doc_cell(t, "Model");
+    eb_doc_cell(t, "Weights");
+    eb_doc_cell(t, "KV cache");
+    eb_doc_cell(t, "Compute buffers");
+    for (i = 0; i < g->n; i++) {
+        static const char *const own[] = {"memory.weights_bytes",
+                                          "memory.context_bytes",
+                                          "memory.compute_bytes"};
+
+        if (isnan(eb_group_num(g->recs[i], own[0], NAN)))
+            continue;
+        eb_doc_cell(t, eb_group_model(g->recs[i]));
+        for (k = 0; k < sizeof(own) / sizeof(*own); k++)
+            eb_doc_cell(
+                t, eb_short_bytes(eb_group_num(g->recs[i], own[k], NAN), text));
+    }
+    eb_doc_drop_empty(d);
+}
+
+/* Side by side */
+
+struct speed_line {
+    const cJSON *rec, *row;
+    size_t group, at;
+};
+
+static int speed_line_cmp(const void *a, const void *b)
+{
+    const struct speed_line *x = a, *y = b;
+    int c = strcmp(eb_json_get_str(x->row, "test", ""),
+                   eb_json_get_str(y->row, "test", ""));
+
+    if (c == 0)
+        c = strcmp(eb_group_model(x->rec), eb_group_model(y->rec));
+    return c != 0 ? c : (x->at > y->at) - (x->at < y->at);
+}
+
+/* All rows of all groups by test; free the array. */
+static struct speed_line *speed_lines(const struct eb_groups *all, size_t *n)
+{
+    struct speed_line *v = NULL;
+    const cJSON *row;
+    size_t i, k;
+
+    *n = 0;
+    for (i = 0; i < all->n; i++) {
+        for (k = 0; k < all->v[i].n; k++) {
+            const cJSON *rec = all->v[i].recs[k];
+
+            cJSON_ArrayForEach(row, eb_group_get(rec, "summary.speed"))
+            {
+                v = eb_xrealloc(v, *n + 1, sizeof(*v));
+                v[*n] = (struct speed_line){rec, row, i, *n};
+                (*n)++;
+            }
+        }
+    }
+    if (*n > 0)
+        qsort(v, *n, sizeof(*v), speed_line_cmp);
+    return v;
+}
+
+/* The lines from..to-1 of one test, if several engines or devices have it. */
+static void speed_test(struct eb_doc_table *t, const struct speed_line *v,
+                       size_t from, size_t to)
+{
+    size_t i;
+    int differ = 0;
+
+    for (i = from + 1; i < to; i++)
+        differ |= strcmp(eb_group_str(v[from].rec, "runtime.engine", ""),
+                         eb_group_str(v[i].rec, "runtime.engine", "")) != 0 ||
+                  strcmp(eb_group_str(v[from].rec, "device.id", ""),
+                         eb_group_str(v[i].rec, "device.id", "")) != 0;
+    for (i = from; i < to && differ; i++) {
+        eb_doc_cell(t, eb_json_get_str(v[i].row, "test", ""));
+        eb_doc_cell(t, eb_group_model(v[i].rec));
+        eb_doc_cell(t, eb_group_str(v[i].rec, "runtime.engine", ""));
+        eb_doc_cell(t, eb_group_str(v[i].rec, "device.name", ""));
+        eb_doc_cellf(t, "%.0f threads, flash attention %s",
+                     eb_group_num(v[i].rec, "settings.threads", 0),
+                     eb_group_str(v[i].rec, "model.flash_attn", "not told"));
+        speed_cells(t, v[i].row);
+    }
+}
+
+void eb_section_side_by_side(struct eb_doc *d, const struct eb_groups *all)
+{
+    static const char *const head[] = {
+        "Test", "Model",       "Engine",       "Device", "Set-up",
+        "Mean", "\xc2\xb1 sd", "95% interval", "Repeats"};
+    struct eb_doc_table *t;
+    size_t n, from, to;
+    struct speed_line *v = speed_lines(all, &n);
+
+    eb_doc_add(d, EB_DOC_H2, "Speed side by side");
+    t = eb_doc_table(d,
+                     "Tokens per second of the tests that several engines or "
+                     "devices ran",
+                     "lllllrrrr");
+    speed_head(t, head, sizeof(head) / sizeof(*head));
+    for (from = 0; from < n; from = to) {
+        for (to = from + 1;
+             to < n && strcmp(eb_json_get_str(v[from].row, "test", ""),
+                              eb_json_get_str(v[to].row, "test", "")) == 0;
+             to++)
+            ;
+        speed_test(t, v, from, to);
+    }
+    free(v);
+    if (eb_doc_rows(t) > 0)
+        return;
+    eb_doc_drop_empty(d);
+    d->n--; /* the heading, which owns its text */
+    free(d->v[d->n].text);
+}
