@@ -221,7 +221,7 @@ static void counters_rusage(enum eb_event_id id, struct eb_count *out)
 {
     struct rusage u;
 
-    *out = (struct eb_count){0, 0, -1};
+    *out = (struct eb_count){.running_ns = -1};
     getrusage(RUSAGE_SELF, &u);
     switch (id) {
     case EB_EVENT_TASK_CLOCK:
@@ -274,6 +274,7 @@ void eb_counters_begin(struct eb_counters *c, enum eb_phase phase)
 static void phase_add(struct phase *p, const struct snapshot *to, int i)
 {
     const struct eb_count *a = &p->from.count[i], *b = &to->count[i];
+    int k;
 
     if (p->why[i] != NULL)
         return;
@@ -288,6 +289,8 @@ static void phase_add(struct phase *p, const struct snapshot *to, int i)
     p->sum[i].raw += b->raw - a->raw;
     p->sum[i].enabled_ns += b->enabled_ns - a->enabled_ns;
     p->sum[i].running_ns += b->running_ns - a->running_ns;
+    for (k = 0; k < EB_PMUS_MAX; k++)
+        p->sum[i].part[k] += b->part[k] - a->part[k];
 }
 
 void eb_counters_end(struct eb_counters *c, enum eb_phase phase)
@@ -353,6 +356,26 @@ static void record_ratio(const struct eb_counters *c, int i, double ratio,
         cJSON_AddBoolToObject(row, "scaled", 1);
 }
 
+/* What each kind of core counted, not scaled. */
+static void record_parts(const struct eb_counters *c, const struct phase *p,
+                         int i, cJSON *row)
+{
+    cJSON *parts;
+    int k;
+
+    if (c->driver[i] != DRIVER_PERF || i >= EB_EVENTS_HARDWARE ||
+        c->perf.n_pmus < 2)
+        return;
+    parts = cJSON_AddObjectToObject(row, "by_pmu");
+    for (k = 0; k < c->perf.n_pmus; k++) {
+        if (c->event[i].fd[k] >= 0)
+            cJSON_AddNumberToObject(parts, c->perf.pmus[k].name,
+                                    p->sum[i].part[k]);
+        else
+            eb_json_add_null(parts, c->perf.pmus[k].name, "unsupported");
+    }
+}
+
 static cJSON *record_event(const struct eb_counters *c, const struct phase *p,
                            int i)
 {
@@ -369,6 +392,8 @@ static cJSON *record_event(const struct eb_counters *c, const struct phase *p,
         eb_json_add_null(row, "value", why);
     if (c->driver[i] == DRIVER_NONE)
         return row;
+    if (why == NULL)
+        record_parts(c, p, i, row);
     record_ratio(c, i, ratio, row);
     cJSON_AddStringToObject(row, "provider", driver_names[c->driver[i]]);
     cJSON_AddStringToObject(row, "source", c->event[i].source);

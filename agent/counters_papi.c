@@ -138,7 +138,8 @@ const char *eb_papi_read(struct eb_papi *p, struct eb_count *out,
     if (PAPI_read(p->set, v) != PAPI_OK)
         return "not measured: read failed";
     for (i = 0; i < p->n; i++)
-        out[p->id[i]] = (struct eb_count){(double)v[i], 0, -1};
+        out[p->id[i]] =
+            (struct eb_count){.raw = (double)v[i], .running_ns = -1};
     return NULL;
 }
 

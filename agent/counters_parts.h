@@ -33,7 +33,8 @@ enum eb_event_id {
 struct eb_count {
     double raw;
     double enabled_ns;
-    double running_ns; /* -1: the driver does not tell */
+    double running_ns;        /* -1: the driver does not tell */
+    double part[EB_PMUS_MAX]; /* of raw, by kind of core */
 };
 
 /* How to talk to the kernel; the tests have their own. */

@@ -198,6 +198,7 @@ const char *eb_perf_read(const struct eb_perf *p,
         if (n != (ssize_t)sizeof(v))
             return "not measured: read failed (short)";
         out->raw += (double)v[0];
+        out->part[i] = (double)v[0];
         /* A thread waits for every kind of core at once but is on one: the
          * times it was counted add up, the times it was wanted do not. */
         if ((double)v[1] > out->enabled_ns)

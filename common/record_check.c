@@ -57,6 +57,8 @@ static const struct check_field check_root[] = {
     {"latency_items", CHECK_ARRAY, CHECK_OPTIONAL},
     {"power", CHECK_OBJECT, CHECK_OPTIONAL},
     {"counters", CHECK_OBJECT, CHECK_OPTIONAL},
+    {"heat", CHECK_OBJECT, CHECK_OPTIONAL},
+    {"bandwidth", CHECK_OBJECT, CHECK_OPTIONAL},
     {NULL, CHECK_TEXT, 0}};
 
 static const struct check_field check_tool[] = {

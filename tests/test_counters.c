@@ -381,7 +381,7 @@ static void hybrid(const char *a, const char *b)
 }
 
 /* Threads move between kinds of cores: the parts add up, nothing is scaled. */
-static void check_hybrid(void)
+static void check_hybrid(const char *first)
 {
     struct eb_counters *c;
     cJSON *rec;
@@ -398,6 +398,10 @@ static void check_hybrid(void)
     assert_true(eb_json_get_num(event(rec, "whole", "instructions"),
                                 "running_ratio", 0) == 1);
     assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(rec, "pmus")), 2);
+    assert_true(
+        eb_json_get_num(
+            cJSON_GetObjectItem(event(rec, "whole", "instructions"), "by_pmu"),
+            first, 0) == 750000);
     cJSON_Delete(rec);
     eb_counters_close(c);
     assert_int_equal(fake.open_fds, 0);
@@ -408,7 +412,7 @@ static void test_hybrid_intel(void **state)
     (void)state;
     fake_reset();
     hybrid("cpu_core", "cpu_atom");
-    check_hybrid();
+    check_hybrid("cpu_core");
 }
 
 static void test_hybrid_old_arm(void **state)
@@ -417,7 +421,7 @@ static void test_hybrid_old_arm(void **state)
     fake_reset();
     hybrid("armv8_cortex_a55", "armv8_cortex_a76");
     fake.no_extended = 1;
-    check_hybrid();
+    check_hybrid("armv8_cortex_a55");
 }
 
 /* What may not look at the kernel counts the user's share or, where that
