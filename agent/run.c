@@ -155,6 +155,7 @@ static int run_failed(struct eb_run *r, const struct eb_run_model *m,
                                    .end = eb_device_conditions("")};
 
         rc = eb_run_keep(r, eb_run_record(r, m, &part), err);
+        eb_watch_next(&r->watch);
     }
     return rc;
 }
@@ -181,7 +182,9 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
                                    .status = "complete",
                                    .start = eb_device_conditions("")};
 
+        eb_watch_begin(&r->watch, "whole", NULL, NULL);
         stopped = eb_run_items(r, m, &part);
+        eb_watch_end(&r->watch, cJSON_GetArraySize(part.items), -1);
         run_settle(r, &part);
         if (stopped) {
             part.status = "aborted";
@@ -196,6 +199,7 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
         if (!cJSON_HasObjectItem(m->memory, "context_bytes"))
             eb_json_add_null(m->memory, "context_bytes", "unsupported");
         rc = eb_run_keep(r, eb_run_record(r, m, &part), err);
+        eb_watch_next(&r->watch);
         cJSON_Delete(m->facts);
         m->facts = cJSON_CreateObject();
     }
@@ -269,7 +273,7 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
     m.flash_attn = r->engine->flash_attn;
     eb_run_tick(r, "[%zu/%zu] %s: measuring speed", r->at_model, r->n_models,
                 m.name);
-    m.speed = r->opts.speed ? eb_speed_run(r->engine, run_stop)
+    m.speed = r->opts.speed ? eb_speed_run(r->engine, run_stop, &r->watch)
                             : eb_speed_none("not measured: --no-speed");
     rc = run_loaded(r, &m, err);
     eb_engine_close(r->engine);
@@ -339,7 +343,10 @@ static int run_open(struct eb_run *r, struct eb_err *err)
     r->device = eb_device_facts("", r->opts.device_name);
     eb_uuid7(r->session_id);
     eb_fake_plant(run_fake_reply, r);
-    return 0;
+    /* Before any engine has threads: they must be counted. */
+    rc = eb_watch_open(
+        &r->watch, (enum eb_power_mode)eb_power_mode_parse(r->opts.power), err);
+    return rc == 0 ? 0 : EB_ENODEV;
 }
 
 /* With more runnable threads than the machine has, engine threads wait for
@@ -363,6 +370,7 @@ static void run_close(struct eb_run *r)
     if (r->out != NULL && r->out != stdout)
         fclose(r->out);
     eb_fake_plant(NULL, NULL);
+    eb_watch_close(&r->watch);
     eb_record_list_free(r->recs, r->n_recs);
     eb_record_list_free(r->reference, r->n_reference);
     eb_plan_free(&r->plan);
@@ -451,6 +459,8 @@ static int run_exit_of(int rc)
     case EB_EPARSE:
     case EB_EPERM:
         return EB_EXIT_USAGE;
+    case EB_ENODEV:
+        return EB_EXIT_UNFIT;
     default:
         return EB_EXIT_INTERNAL;
     }

@@ -264,6 +264,7 @@ static void items_play(struct eb_run *r, const struct eb_run_model *m,
         if (items_busy(r) == 0)
             break;
         n = items_step(r, over);
+        eb_watch_tick(&r->watch);
         for (i = 0; i < n; i++)
             items_keep(r, c, over[i], t);
         if (n > 0)
@@ -366,9 +367,11 @@ static int items_cell(struct eb_run *r, const struct eb_run_model *m,
     int throughput = eb_run_throughput_mode(r), trial;
     int64_t from = eb_clock_ns();
 
+    eb_watch_begin(&r->watch, "cell", c->pl->level->name, c->lang);
     if (items_open(r, part->prompt, c) == 0)
         items_play(r, m, part->prompt, c, throughput ? &t : NULL);
     t.wall_ns = eb_clock_ns() - from;
+    eb_watch_end(&r->watch, c->decision.n, throughput ? t.output_tokens : -1);
     items_collect(c, part->items);
     if (throughput)
         cJSON_AddItemToArray(part->throughput,

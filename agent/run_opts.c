@@ -58,6 +58,8 @@ static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
          "seconds an item may take, times those at once (60)"},
         {"speed", 0, EB_OPT_FLAG, &o->speed, NULL,
          "measure pp512 and tg128 (on; --no-speed: leave out)"},
+        {"power", 0, EB_OPT_STR, &o->power, "WHEN",
+         "energy: auto, require (exit code 6 without a sensor), off (auto)"},
         {"out", 'o', EB_OPT_STR, &o->out, "FILE",
          "append the records as JSON Lines; - is standard output"},
         {"json", 0, EB_OPT_FLAG, &o->json, NULL,
@@ -100,6 +102,8 @@ static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
 
     if (rc == 0)
         rc = opts_one_of("constrain", o->constrain, "auto", "on", "off", err);
+    if (rc == 0)
+        rc = opts_one_of("power", o->power, "auto", "require", "off", err);
     if (rc == 0)
         rc = opts_one_of("flash-attn", o->flash_attn, "auto", "on", "off", err);
     if (rc == 0 && strcmp(o->mode, "throughput") != 0 &&
@@ -164,6 +168,7 @@ int eb_run_options(struct eb_run_opts *o, int argc, char **argv,
     o->trials = 1;
     o->slots = EB_RUN_SLOTS;
     o->latency_items = EB_RUN_LATENCY_ITEMS;
+    o->power = "auto";
     o->flash_attn = "auto";
     o->ctx = 4096;
     o->seed = 1;

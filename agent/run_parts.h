@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "agent/seat.h"
+#include "agent/watch.h"
 #include "common/opt.h"
 #include "common/record.h"
 #include "workloads/suite.h"
@@ -24,6 +25,7 @@ struct eb_run_opts {
     const char *constrain;  /* auto, on, off */
     const char *mode;       /* throughput, latency */
     const char *flash_attn; /* auto, on, off */
+    const char *power;      /* auto, require, off */
     const char *score;      /* generate, loglik */
     const char *stop;       /* early, never */
     const char *reference;  /* file of records; NULL: none */
@@ -77,6 +79,7 @@ struct eb_run {
     size_t n_reference;
     struct eb_suite suite;
     struct eb_plan plan;
+    struct eb_watch watch;    /* energy, counters, heat */
     struct eb_engine *engine; /* of the model now */
     struct eb_seat *seats;    /* one a slot of it */
     int n_seats;
@@ -162,7 +165,7 @@ int eb_run_throughput_mode(const struct eb_run *r);
 int eb_run_engine_stop(void *run);
 
 /* The finished record, derived. */
-cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,
+cJSON *eb_run_record(struct eb_run *r, const struct eb_run_model *m,
                      struct eb_run_part *part);
 
 /* Takes the finished record over: validated, on disk, in --out, sent. It is

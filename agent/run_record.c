@@ -188,7 +188,7 @@ static void record_levels(const struct eb_run *r, enum eb_prompt_kind prompt,
                           cJSON_Duplicate(r->suite.service_bars, 1));
 }
 
-static void record_measured(const struct eb_run_model *m,
+static void record_measured(struct eb_run *r, const struct eb_run_model *m,
                             struct eb_run_part *part, cJSON *rec)
 {
     cJSON *v = cJSON_AddObjectToObject(rec, "conditions");
@@ -206,11 +206,7 @@ static void record_measured(const struct eb_run_model *m,
         cJSON_AddItemToObject(rec, "speed", cJSON_Duplicate(m->speed, 1));
     else
         cJSON_AddArrayToObject(rec, "speed");
-    v = cJSON_AddObjectToObject(rec, "power");
-    eb_json_add_null(v, "energy_j", "not measured: no driver in this build");
-    v = cJSON_AddObjectToObject(rec, "counters");
-    eb_json_add_null(v, "instructions",
-                     "not measured: no driver in this build");
+    eb_watch_record(&r->watch, rec);
     if (part->items != NULL)
         cJSON_AddItemToObject(rec, "items", part->items);
     else
@@ -223,7 +219,7 @@ static void record_measured(const struct eb_run_model *m,
         cJSON_AddItemToObject(rec, "latency_items", part->latency);
 }
 
-cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,
+cJSON *eb_run_record(struct eb_run *r, const struct eb_run_model *m,
                      struct eb_run_part *part)
 {
     cJSON *rec = cJSON_CreateObject();
@@ -247,7 +243,7 @@ cJSON *eb_run_record(const struct eb_run *r, const struct eb_run_model *m,
     record_suite(r, rec);
     record_settings(r, part->prompt, rec);
     record_levels(r, part->prompt, rec);
-    record_measured(m, part, rec);
+    record_measured(r, m, part, rec);
     eb_record_derive(rec);
     return rec;
 }

@@ -34,7 +34,7 @@ static cJSON *speed_row(const struct speed_test *t, cJSON *samples,
 }
 
 static cJSON *speed_one(struct eb_engine *e, const struct speed_test *t,
-                        int (*stop)(void))
+                        int (*stop)(void), struct eb_watch *watch)
 {
     cJSON *samples = cJSON_CreateArray();
     const struct eb_bench_shape warm = {t->warm_prompt, t->warm_gen, 0, 1},
@@ -47,6 +47,7 @@ static cJSON *speed_one(struct eb_engine *e, const struct speed_test *t,
     rc = e->ops->bench_fill(e, &shape, &err);
     if (rc == 0)
         rc = e->ops->bench(e, &warm, &err);
+    eb_watch_begin(watch, t->n_gen > 0 ? "decode" : "prefill", NULL, NULL);
     for (i = 0; rc == 0 && i < EB_SPEED_REPEATS; i++) {
         if (stop != NULL && stop()) {
             rc = eb_fail(&err, EB_EABORT, "stopped");
@@ -62,13 +63,15 @@ static cJSON *speed_one(struct eb_engine *e, const struct speed_test *t,
             cJSON_AddItemToArray(samples,
                                  cJSON_CreateNumber((double)(to - from)));
     }
+    eb_watch_end(watch, -1, (int64_t)i * (t->n_prompt + t->n_gen));
     if (rc != 0)
         snprintf(reason, sizeof(reason), "%s: %s",
                  rc == EB_ELIMIT ? "out of range" : "not measured", err.msg);
     return speed_row(t, samples, reason);
 }
 
-cJSON *eb_speed_run(struct eb_engine *e, int (*stop)(void))
+cJSON *eb_speed_run(struct eb_engine *e, int (*stop)(void),
+                    struct eb_watch *watch)
 {
     cJSON *out;
     size_t i;
@@ -77,7 +80,7 @@ cJSON *eb_speed_run(struct eb_engine *e, int (*stop)(void))
         return eb_speed_none("unsupported: the engine cannot be benched");
     out = cJSON_CreateArray();
     for (i = 0; i < SPEED_TESTS; i++)
-        cJSON_AddItemToArray(out, speed_one(e, &speed_tests[i], stop));
+        cJSON_AddItemToArray(out, speed_one(e, &speed_tests[i], stop, watch));
     e->ops->clear(e);
     return out;
 }

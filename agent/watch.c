@@ -1,0 +1,110 @@
+#include "agent/watch.h"
+
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+
+#define WATCH_IDLE_MS 1000 /* where there is a sensor */
+#define WATCH_TICK_NS INT64_C(1000000000)
+
+int eb_watch_open(struct eb_watch *w, enum eb_power_mode mode,
+                  struct eb_err *err)
+{
+    struct eb_power_hints hints = {0};
+    int rc;
+
+    memset(w, 0, sizeof(*w));
+    rc = eb_power_open("", mode, &hints, &w->power, err);
+    if (rc == 0)
+        rc = eb_counters_open("", &w->counters, err);
+    if (rc == 0)
+        eb_watch_next(w);
+    else
+        eb_watch_close(w);
+    return rc;
+}
+
+void eb_watch_close(struct eb_watch *w)
+{
+    eb_power_close(w->power);
+    eb_counters_close(w->counters);
+    eb_heat_close(w->heat);
+    memset(w, 0, sizeof(*w));
+}
+
+static enum eb_phase watch_phase(const char *name)
+{
+    static const char *const names[EB_PHASES] = {"whole", "prefill", "decode"};
+    int i = 0;
+
+    while (i < EB_PHASES && strcmp(names[i], name) != 0)
+        i++;
+    return (enum eb_phase)i;
+}
+
+void eb_watch_begin(struct eb_watch *w, const char *name, const char *level,
+                    const char *lang)
+{
+    enum eb_phase phase = watch_phase(name);
+
+    if (w == NULL || w->depth == EB_WATCH_DEPTH)
+        return;
+    w->phases[w->depth++] = phase;
+    eb_power_window_begin(w->power, name, level, lang);
+    if (phase < EB_PHASES)
+        eb_counters_begin(w->counters, phase);
+}
+
+void eb_watch_end(struct eb_watch *w, int64_t items, int64_t tokens)
+{
+    enum eb_phase phase;
+
+    if (w == NULL || w->depth == 0)
+        return;
+    phase = w->phases[--w->depth];
+    if (phase < EB_PHASES)
+        eb_counters_end(w->counters, phase);
+    eb_power_window_count(w->power, items, tokens);
+    eb_power_window_end(w->power);
+}
+
+void eb_watch_tick(struct eb_watch *w)
+{
+    int64_t now;
+
+    if (w == NULL)
+        return;
+    now = eb_clock_ns();
+    if (now - w->ticked_ns < WATCH_TICK_NS)
+        return;
+    w->ticked_ns = now;
+    eb_heat_sample(w->heat, now);
+}
+
+void eb_watch_record(struct eb_watch *w, cJSON *rec)
+{
+    cJSON *none;
+
+    if (w->counters == NULL) {
+        cJSON_AddItemToObject(rec, "power", eb_power_json(NULL));
+        none = cJSON_AddObjectToObject(rec, "counters");
+        eb_json_add_null(none, "phases", "not measured: the run did not ask");
+        return;
+    }
+    eb_heat_after(w->heat);
+    cJSON_AddItemToObject(rec, "power", eb_power_json(w->power));
+    cJSON_AddItemToObject(rec, "counters", eb_counters_record(w->counters));
+    cJSON_AddItemToObject(rec, "heat", eb_heat_record(w->heat));
+}
+
+void eb_watch_next(struct eb_watch *w)
+{
+    w->depth = 0;
+    eb_power_reset(w->power);
+    eb_counters_reset(w->counters);
+    eb_heat_close(w->heat);
+    eb_heat_open("", &w->heat);
+    eb_heat_before(w->heat);
+    eb_power_idle(w->power, WATCH_IDLE_MS);
+}
