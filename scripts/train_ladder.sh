@@ -28,7 +28,7 @@ for rung in "${rungs[@]}"; do
     case $rung in
     0.3m) train 0.3m 9500 ;;
     1m) train 1m 13500 ;;
-    4m) train 4m 6000 1m ;;
+    4m) train 4m 3500 1m ;;
     12m) train 12m 3700 4m ;;
     *) echo "$rung is not 0.3m, 1m, 4m or 12m" >&2 && exit 2 ;;
     esac

@@ -181,7 +181,7 @@ static int ladder_loop(const struct ladder_options *o,
 {
     FILE *log = o->log ? fopen(o->log, net_steps(n) ? "a" : "w") : NULL;
     static struct net_pack pack;
-    double loss, mean = 0;
+    double loss = 0, mean = 0;
     int samples, rc = 0;
     int64_t start = eb_clock_ns();
     int64_t seen = 0, tokens = 0;
