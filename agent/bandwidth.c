@@ -79,6 +79,8 @@ static void bandwidth_decode(const struct eb_bandwidth_in *in,
         why = in->unlike;
     else if (used >= 0 && (t == NULL || t->best_gbps <= 0))
         why = triad_reason;
+    else if (used >= 0 && eb_triad_why(t) != NULL)
+        why = eb_triad_why(t);
     else if (used >= 0 && t->cpu_share < EB_TRIAD_CPU_SHARE_MIN)
         why = "out of range: other programs ran beside triad";
     else if (used >= 0)

@@ -21,6 +21,7 @@
 #define TRIAD_CACHE_GUESS (32.0 * 1048576) /* where no cache is told */
 #define TRIAD_REPEATS_MIN 3
 #define TRIAD_STEP_BYTES 24.0
+#define TRIAD_PATIENCE 2 /* times the time, on top of it, on a busy machine */
 #define TRIAD_FILL_STEP 65536 /* doubles between looks at the clock */
 
 /* What the threads share. */
@@ -77,14 +78,16 @@ static void triad_pass(double *restrict a, const double *restrict b,
 
 /* The pages of an array lie by the core that first writes them. Where new
  * pages are slow (a virtual machine that grows), the arrays end when the time
- * is over, but not below the size of the cache. */
+ * is over: above the size of the cache after one time, at last after three. */
 static void triad_fill(struct triad *t, size_t from)
 {
     int64_t end = eb_clock_ns() + t->time_ns;
+    int64_t last = end + TRIAD_PATIENCE * t->time_ns;
     size_t n, i;
 
     for (n = 0; n < t->slice; n += TRIAD_FILL_STEP) {
-        if (n >= t->least && eb_clock_ns() > end)
+        if ((n >= t->least && eb_clock_ns() > end) ||
+            (n > 0 && eb_clock_ns() > last))
             break;
         for (i = from + n; i < from + n + TRIAD_FILL_STEP; i++) {
             t->a[i] = 0;
@@ -107,8 +110,10 @@ static void triad_timed(struct triad *t, int64_t from, int64_t to)
         o->gbps[o->repeats] = (double)t->filled * t->threads *
                               TRIAD_STEP_BYTES / (double)(to - from);
     o->repeats++;
-    t->over = o->repeats == EB_TRIAD_REPEATS_MAX ||
-              (to >= t->deadline_ns && o->repeats >= TRIAD_REPEATS_MIN);
+    t->over =
+        o->repeats == EB_TRIAD_REPEATS_MAX ||
+        (to >= t->deadline_ns && o->repeats >= TRIAD_REPEATS_MIN) ||
+        (to >= t->deadline_ns + TRIAD_PATIENCE * t->time_ns && o->repeats > 0);
 }
 
 /* A barrier cannot be left when a later thread fails to start; this can. */
@@ -332,17 +337,21 @@ int eb_triad_measure(const struct eb_triad_opts *opts, struct eb_triad *out,
 }
 
 /* A build that checks every access measures its checks. */
-static const char *triad_build(void)
+const char *eb_triad_why(const struct eb_triad *t)
 {
 #if defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
+    (void)t;
     return "unsupported: not an optimised build";
 #else
+    if (t->array_bytes < t->last_cache_bytes)
+        return "out of range: arrays smaller than the cache";
     return NULL;
 #endif
 }
 
 void eb_triad_record(const struct eb_triad *t, const char *reason, cJSON *out)
 {
+    const char *why;
     cJSON *v, *rows;
     int i;
 
@@ -350,13 +359,14 @@ void eb_triad_record(const struct eb_triad *t, const char *reason, cJSON *out)
         eb_json_add_null(out, "triad", reason);
         return;
     }
+    why = eb_triad_why(t);
     v = cJSON_AddObjectToObject(out, "triad");
-    if (triad_build() == NULL) {
+    if (why == NULL) {
         cJSON_AddNumberToObject(v, "best_gbps", t->best_gbps);
         cJSON_AddNumberToObject(v, "median_gbps", t->median_gbps);
     } else {
-        eb_json_add_null(v, "best_gbps", triad_build());
-        eb_json_add_null(v, "median_gbps", triad_build());
+        eb_json_add_null(v, "best_gbps", why);
+        eb_json_add_null(v, "median_gbps", why);
     }
     cJSON_AddNumberToObject(v, "cpu_share", t->cpu_share);
     cJSON_AddNumberToObject(v, "threads", t->threads);

@@ -3,8 +3,8 @@
  * pinned, each array 4 times the last cache, 24 bytes a step (the read that a
  * store may cause is not counted, as in STREAM).
  *
- * Filling the arrays and measuring take about time_ns each. Where that is not
- * enough to fill them they are smaller, down to the size of the cache; the
+ * Filling the arrays and measuring take about time_ns each, on a busy machine
+ * three times that. Where it is not enough to fill them they are smaller: the
  * record's over_cache tells. Not beside anything that
  * is measured: it uses every core and all of the bandwidth. */
 #ifndef EB_TRIAD_H
@@ -44,6 +44,8 @@ struct eb_triad {
 /* EB_ELIMIT: too little memory for arrays larger than the cache. */
 int eb_triad_measure(const struct eb_triad_opts *opts, struct eb_triad *out,
                      struct eb_err *err);
+/* NULL, or why the bandwidth is not that of the memory. */
+const char *eb_triad_why(const struct eb_triad *t);
 /* The record's `bandwidth.triad`; t NULL: null with the reason. */
 void eb_triad_record(const struct eb_triad *t, const char *reason, cJSON *out);
 

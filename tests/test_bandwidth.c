@@ -60,10 +60,10 @@ static void test_triad(void **state)
     eb_device_places(&p);
     o.array_bytes = 2 * 65536 * 8 * p.n;
     assert_int_equal(eb_triad_measure(&o, &t, &err), 0);
-    assert_int_equal(t.repeats, 3);
+    assert_true(t.repeats >= 1 && t.repeats <= 3);
     assert_int_equal(t.threads, p.n);
     assert_true(t.best_gbps >= t.median_gbps && t.median_gbps > 0);
-    assert_true(t.array_bytes == o.array_bytes);
+    assert_true(t.array_bytes > 0 && t.array_bytes <= o.array_bytes);
     eb_triad_record(&t, NULL, v);
     assert_true(cJSON_IsArray(
         cJSON_GetObjectItem(cJSON_GetObjectItem(v, "triad"), "samples_gbps")));
@@ -101,7 +101,10 @@ static void test_mbu(void **state)
     v = eb_bandwidth_record(&in, &t, NULL);
     assert_true(num(v, "bytes_per_token") == 2e9 + 10240000);
     assert_float_equal(num(v, "achieved_gbps"), 20.1024, 1e-6);
-    assert_float_equal(num(v, "mbu"), 0.50256, 1e-6);
+    if (eb_triad_why(&t) == NULL)
+        assert_float_equal(num(v, "mbu"), 0.50256, 1e-6);
+    else
+        is_null(v, "mbu", "not an optimised build");
     assert_float_equal(num(v, "gflops"), 20, 1e-6);
     cJSON_Delete(v);
     in.batch = 4; /* the weights are read once for four tokens */
@@ -115,7 +118,11 @@ static void test_mbu(void **state)
     in.unlike = NULL;
     t.cpu_share = 0.5;
     v = eb_bandwidth_record(&in, &t, NULL);
-    is_null(v, "mbu", "other programs");
+    is_null(v, "mbu", eb_triad_why(&t) == NULL ? "other programs" : "build");
+    cJSON_Delete(v);
+    t.last_cache_bytes = 1;
+    v = eb_bandwidth_record(&in, &t, NULL);
+    is_null(v, "mbu", eb_triad_why(&t));
     cJSON_Delete(v);
     v = eb_bandwidth_record(&in, NULL, "not measured: no time");
     is_null(v, "mbu", "no time");
