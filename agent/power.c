@@ -225,12 +225,25 @@ static void power_driver_open(struct eb_power *p,
                      err.msg[0] != '\0' ? err.msg : eb_code_text(d->rc));
     else
         power_probe(d);
+    if (d->dev != NULL && p->n + d->dev->n > EB_SAMPLER_SENSORS_MAX)
+        power_refuse(d, EB_ENODEV, "unsupported: too many sensors");
     for (i = 0; d->dev != NULL && i < d->dev->n; i++) {
-        if (p->n == EB_SAMPLER_SENSORS_MAX)
-            break;
         p->sources[p->n].dev = d->dev;
         p->sources[p->n++].index = i;
     }
+}
+
+/* Does some sensor stand for more than a part? */
+static int power_whole(const struct eb_power *p)
+{
+    size_t i;
+
+    for (i = 0; i < p->n; i++) {
+        if (p->sources[i].dev->sensors[p->sources[i].index].sum !=
+            EB_POWER_SCOPES)
+            return 1;
+    }
+    return 0;
 }
 
 static int power_nothing(const struct eb_power *p, struct eb_err *err)
@@ -273,7 +286,7 @@ int eb_power_open(const char *sysroot, enum eb_power_mode mode,
         return 0;
     for (i = 0; eb_power_drivers[i] != NULL; i++)
         power_driver_open(p, eb_power_drivers[i], &h);
-    if (p->n == 0 && mode == EB_POWER_REQUIRE)
+    if (!power_whole(p) && mode == EB_POWER_REQUIRE)
         rc = power_nothing(p, err);
     set.rate_hz = h.rate_hz > 0 ? h.rate_hz : POWER_RATE_HZ;
     set.clock = h.clock;

@@ -71,7 +71,7 @@ struct eb_power_reading {
     int64_t at_ns; /* when it was so; 0: in the middle of the read */
 };
 
-#define EB_POWER_SENSORS_MAX 16
+#define EB_POWER_SENSORS_MAX 32
 
 struct eb_power_ops;
 

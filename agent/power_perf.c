@@ -76,18 +76,18 @@ static int perf_read(struct eb_power_dev *d, size_t i,
     return 0;
 }
 
-/* "0,18" or "0-1" to numbers. */
+/* "0,18" or "0-1" to numbers, one more than the most at most. */
 static size_t perf_cpus(const char *text, int *cpus)
 {
     size_t n = 0;
     char *end;
 
-    while (n < PERF_CPUS_MAX && *text >= '0' && *text <= '9') {
+    while (n <= PERF_CPUS_MAX && *text >= '0' && *text <= '9') {
         long from = strtol(text, &end, 10), to = from;
 
         if (*end == '-')
             to = strtol(end + 1, &end, 10);
-        for (; from <= to && n < PERF_CPUS_MAX; from++)
+        for (; from <= to && n <= PERF_CPUS_MAX; from++)
             cpus[n++] = (int)from;
         text = *end == ',' ? end + 1 : end;
     }
@@ -119,8 +119,8 @@ static int perf_known(const char *dir, const char *event, uint64_t *config,
     return *scale_j > 0;
 }
 
-static int perf_add(struct perf *p, size_t e, int cpu, size_t n_cpus, int fd,
-                    double scale_j)
+static void perf_add(struct perf *p, size_t e, int cpu, size_t n_cpus, int fd,
+                     double scale_j)
 {
     char name[64];
     struct eb_power_sensor *m;
@@ -129,8 +129,8 @@ static int perf_add(struct perf *p, size_t e, int cpu, size_t n_cpus, int fd,
              perf_events[e].name, cpu);
     m = eb_power_add(&p->dev, name);
     if (m == NULL) {
-        close(fd);
-        return 0;
+        close(fd); /* no room for parts of packages */
+        return;
     }
     m->scope = perf_events[e].scope;
     m->sum = perf_events[e].sum;
@@ -139,21 +139,24 @@ static int perf_add(struct perf *p, size_t e, int cpu, size_t n_cpus, int fd,
     m->method = "perf PMU power";
     p->fds[p->dev.n - 1] = fd;
     p->scale_j[p->dev.n - 1] = scale_j;
-    return 1;
 }
 
 static int perf_open_all(struct perf *p, const struct eb_power_hints *h,
                          const char *dir, uint32_t type, struct eb_err *err)
 {
     char path[640], line[64];
-    int cpus[PERF_CPUS_MAX], fd;
+    int cpus[PERF_CPUS_MAX + 1], fd;
     size_t n, e, i;
-    uint64_t config;
+    uint64_t config, count;
     double scale_j;
+    int dead = 0;
 
     snprintf(path, sizeof(path), "%s/cpumask", dir);
     eb_power_read_line(path, line, sizeof(line));
     n = perf_cpus(line, cpus);
+    if (n > PERF_CPUS_MAX) /* a part of the packages is no sum */
+        return eb_fail(err, EB_ENODEV, "unsupported: more than %d packages",
+                       PERF_CPUS_MAX);
     for (e = 0; e < sizeof(perf_events) / sizeof(*perf_events); e++) {
         if (!perf_known(dir, perf_events[e].event, &config, &scale_j))
             continue;
@@ -167,12 +170,20 @@ static int perf_open_all(struct perf *p, const struct eb_power_hints *h,
             if (fd < 0)
                 return eb_fail(err, EB_ENODEV, "unsupported: perf %s: %s",
                                perf_events[e].event, strerror(errno));
-            perf_add(p, e, cpus[i], n, fd, scale_j);
+            /* What a hypervisor does not pass on counts nothing. */
+            if (read(fd, &count, sizeof(count)) == sizeof(count) && count == 0)
+                dead += close(fd) == 0;
+            else
+                perf_add(p, e, cpus[i], n, fd, scale_j);
         }
     }
-    return p->dev.n > 0
-               ? 0
-               : eb_fail(err, EB_ENODEV, "absent: %s has no energy event", dir);
+    if (p->dev.n > 0)
+        return 0;
+    return eb_fail(err, EB_ENODEV,
+                   dead > 0 ? "unsupported: the energy events of %s count "
+                              "nothing (a virtual machine?)"
+                            : "absent: %s has no energy event",
+                   dir);
 }
 
 static int perf_open(const struct eb_power_hints *h, struct eb_power_dev **out,

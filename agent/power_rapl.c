@@ -103,7 +103,7 @@ static int rapl_zone(struct rapl *r, const char *dir, const char *entry)
     }
     m = eb_power_add(&r->dev, name);
     if (m == NULL)
-        return 0;
+        return EB_ELIMIT;
     rapl_kind(m, zone);
     m->kind = EB_POWER_COUNTER;
     m->step_ms = RAPL_STEP_MS;
@@ -127,7 +127,7 @@ static int rapl_zones(struct rapl *r, const char *dir, char **names, size_t n,
             continue;
         (*found)++;
         now = rapl_zone(r, dir, names[i]);
-        if (now != 0 && rc != EB_EPERM)
+        if (now != 0 && rc != EB_EPERM && rc != EB_ELIMIT)
             rc = now;
     }
     return rc;
@@ -145,6 +145,9 @@ static int rapl_why(int rc, size_t found, const char *dir, int there, int empty,
     if ((found > 0 && rc == EB_ENOENT) || empty)
         return eb_fail(err, EB_ENODEV, "masked: %s is hidden in this container",
                        RAPL_DEVICES);
+    if (rc == EB_ELIMIT)
+        return eb_fail(err, EB_ENODEV, "unsupported: too many zones below %s",
+                       dir);
     if (found > 0)
         return eb_fail(err, EB_ENODEV, "unsupported: no zone below %s counts",
                        dir);
@@ -181,7 +184,7 @@ static int rapl_open(const struct eb_power_hints *h, struct eb_power_dev **out,
     if (there)
         eb_fs_list_free(names, n);
     /* One socket that may not be read would make the sum too small. */
-    if (r->dev.n == 0 || rc == EB_EPERM)
+    if (r->dev.n == 0 || rc == EB_EPERM || rc == EB_ELIMIT)
         rc = rapl_why(rc, found + more, dir, there, rapl_empty(devices), err);
     else
         rc = 0;

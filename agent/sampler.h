@@ -27,7 +27,7 @@
 
 #include "agent/power.h"
 
-#define EB_SAMPLER_SENSORS_MAX 32
+#define EB_SAMPLER_SENSORS_MAX 64
 #define EB_SAMPLER_WINDOWS_MAX 512
 #define EB_SAMPLER_DEPTH_MAX 8
 #define EB_SAMPLER_TRACE_MAX 600

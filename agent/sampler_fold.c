@@ -325,7 +325,7 @@ static void fold_why(const struct sampler_cell *c, double coverage,
     else if (c->failed > 0)
         snprintf(out->reason, sizeof(out->reason),
                  "%s (%lld of %lld reads failed)", eb_power_failure(c->rc),
-                 (long long)c->failed, (long long)(c->failed + c->reads));
+                 (long long)c->failed, (long long)c->failed + c->reads);
     else if (c->reads == 0)
         snprintf(out->reason, sizeof(out->reason),
                  "absent: the sensor gave no reading in the window");

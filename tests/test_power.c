@@ -386,7 +386,7 @@ static void test_rapl_mmio(void **state)
  * so it is written once for each read. */
 static int perf_pipes[4][2];
 static size_t perf_n;
-static int perf_errno;
+static int perf_errno, perf_dead;
 
 static void perf_count(size_t i, double joules, double unit)
 {
@@ -398,6 +398,8 @@ static void perf_count(size_t i, double joules, double unit)
 
 static int perf_fake(uint32_t type, uint64_t config, int cpu)
 {
+    int i;
+
     assert_int_equal(type, 15);
     assert_true(config == 2 || config == 3);
     assert_true(cpu == 0 || cpu == 18);
@@ -406,8 +408,10 @@ static int perf_fake(uint32_t type, uint64_t config, int cpu)
         return -1;
     }
     assert_int_equal(pipe2(perf_pipes[perf_n], O_NONBLOCK), 0);
-    perf_count(perf_n, 1,
-               perf_n < 2 ? 2.3283064365386963e-10 : 1.52587890625e-05);
+    /* Read when it is opened and when it is tried. */
+    for (i = 0; i < 2; i++)
+        perf_count(perf_n, perf_dead ? 0 : 1,
+                   perf_n < 2 ? 2.3283064365386963e-10 : 1.52587890625e-05);
     return perf_pipes[perf_n++][0];
 }
 
@@ -430,6 +434,16 @@ static void test_perf(void **state)
     cJSON_Delete(v);
     eb_power_close(l.p);
     perf_errno = 0;
+    perf_dead = 1;
+    lab_open(&l, root, NULL, EB_POWER_AUTO, NULL);
+    v = eb_power_json(l.p);
+    assert_string_equal(driver_state(v, "perf"), "unsupported");
+    cJSON_Delete(v);
+    eb_power_close(l.p);
+    for (i = 0; i < perf_n; i++)
+        close(perf_pipes[i][1]);
+    perf_n = 0;
+    perf_dead = 0;
     lab_open(&l, root, NULL, EB_POWER_AUTO, NULL);
     for (t = 0; t < 12; t += 0.1) {
         if (fabs(t - 1) < 0.01)
@@ -490,6 +504,24 @@ static void test_nothing(void **state)
                      EB_ENODEV);
     assert_null(l.p);
     assert_true(err.msg[0] != '\0');
+}
+
+/* A core's counter alone is no energy of a run. */
+static void test_part_only(void **state)
+{
+    struct lab l = {0};
+    cJSON *v;
+
+    (void)state;
+    put("/sys/class/powercap/intel-rapl:0/name", "core\n");
+    put("/sys/class/powercap/intel-rapl:0/energy_uj", "12345\n");
+    assert_int_equal(lab_open(&l, root, NULL, EB_POWER_REQUIRE, NULL),
+                     EB_ENODEV);
+    lab_open(&l, root, NULL, EB_POWER_AUTO, NULL);
+    v = eb_power_json(l.p);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v, "energy_j")));
+    cJSON_Delete(v);
+    eb_power_close(l.p);
 }
 
 static void test_off(void **state)
@@ -566,6 +598,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rapl_mmio, setup, teardown),
         cmocka_unit_test_setup_teardown(test_perf, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_part_only, setup, teardown),
         cmocka_unit_test(test_off),
         cmocka_unit_test_setup_teardown(test_best, setup, teardown)};
 
