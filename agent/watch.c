@@ -48,9 +48,12 @@ void eb_watch_begin(struct eb_watch *w, const char *name, const char *level,
 {
     enum eb_phase phase = watch_phase(name);
 
-    if (w == NULL || w->depth == EB_WATCH_DEPTH)
+    if (w == NULL)
         return;
-    w->phases[w->depth++] = phase;
+    if (w->depth < EB_WATCH_DEPTH)
+        w->phases[w->depth] = phase;
+    if (w->depth++ >= EB_WATCH_DEPTH)
+        return; /* too deep to be watched; its end must still match */
     eb_power_window_begin(w->power, name, level, lang);
     if (phase < EB_PHASES)
         eb_counters_begin(w->counters, phase);
@@ -60,9 +63,9 @@ void eb_watch_end(struct eb_watch *w, int64_t items, int64_t tokens)
 {
     enum eb_phase phase;
 
-    if (w == NULL || w->depth == 0)
+    if (w == NULL || w->depth == 0 || --w->depth >= EB_WATCH_DEPTH)
         return;
-    phase = w->phases[--w->depth];
+    phase = w->phases[w->depth];
     if (phase < EB_PHASES)
         eb_counters_end(w->counters, phase);
     eb_power_window_count(w->power, items, tokens);

@@ -196,8 +196,12 @@ static void derive_levels(const cJSON *rec, const struct derive_items *items,
         const char **langs =
             derive_langs(items, eb_json_get_str(def, "level", ""), &n);
 
-        for (i = 0; i < n; i++)
-            cJSON_AddItemToArray(arr, derive_level(items, def, langs[i]));
+        for (i = 0; i < n; i++) {
+            cJSON *row = derive_level(items, def, langs[i]);
+
+            eb_record_cluster(rec, row);
+            cJSON_AddItemToArray(arr, row);
+        }
         free(langs);
     }
 }

@@ -31,6 +31,9 @@ void eb_record_parity(const cJSON *rec, cJSON *sum);
 void eb_record_fidelity(const cJSON *rec, cJSON *sum);
 /* summary.energy; needs summary.levels (record_energy.c). */
 void eb_record_energy(const cJSON *rec, cJSON *sum);
+/* clusters, cluster_lo and cluster_hi of a row of summary.levels
+ * (record_cluster.c). */
+void eb_record_cluster(const cJSON *rec, cJSON *row);
 /* summary.trials; needs summary.levels (record_trials.c). */
 void eb_record_trials(const cJSON *rec, cJSON *sum);
 

@@ -65,6 +65,7 @@ struct eb_paired {
     long only_clear, only_vague;   /* discordant items */
     struct eb_interval difference; /* of clear - vague */
     double p_value;
+    double p_holm; /* adjusted for all rows of the report */
 };
 /* Free the array. */
 struct eb_paired *eb_section_pairs(const struct eb_groups *all, size_t *n);

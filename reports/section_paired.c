@@ -5,6 +5,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/stats_compare.h"
 #include "reports/section.h"
 
 /* 1 right, 0 not right, -1 not scored or not there. */
@@ -116,6 +117,20 @@ static void paired_groups(const struct eb_group *clear,
     free(pairs);
 }
 
+/* Many rows, one of which is small by chance sooner or later. */
+static void paired_adjust(struct eb_paired *v, size_t n)
+{
+    double *p = eb_xcalloc(n + 1, sizeof(*p));
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        p[i] = v[i].p_value;
+    eb_stats_holm(p, n, p);
+    for (i = 0; i < n; i++)
+        v[i].p_holm = p[i];
+    free(p);
+}
+
 struct eb_paired *eb_section_pairs(const struct eb_groups *all, size_t *n)
 {
     struct eb_paired *out = NULL;
@@ -134,14 +149,16 @@ struct eb_paired *eb_section_pairs(const struct eb_groups *all, size_t *n)
                 paired_groups(c, v, &out, n);
         }
     }
+    paired_adjust(out, *n);
     return out;
 }
 
 void eb_section_paired(struct eb_doc *d, const struct eb_groups *all)
 {
     static const char *const head[] = {
-        "Level", "Language",   "Model",        "Items",      "Clear",
-        "Vague", "Difference", "95% interval", "p (McNemar)"};
+        "Level",      "Language",     "Model",
+        "Items",      "Clear",        "Vague",
+        "Difference", "95% interval", "p (McNemar, Holm)"};
     struct eb_doc_table *t;
     size_t n, i;
     struct eb_paired *v = eb_section_pairs(all, &n);
@@ -149,11 +166,13 @@ void eb_section_paired(struct eb_doc *d, const struct eb_groups *all)
     if (n == 0)
         goto out;
     eb_doc_add(d, EB_DOC_H2, "Vague against clear prompt");
-    eb_doc_add(d, EB_DOC_TEXT,
-               "The same items with a vague and with a clear job description. "
-               "The difference is clear minus vague in percentage points, with "
-               "the interval of Tango for paired items; an interval without 0 "
-               "shows that the description matters.");
+    eb_doc_add(
+        d, EB_DOC_TEXT,
+        "The same items with a vague and with a clear job description. "
+        "The difference is clear minus vague in percentage points, with "
+        "the interval of Tango for paired items. The p-values are "
+        "adjusted for the number of rows (Holm): 0.05 or less shows that "
+        "the description matters.");
     t = eb_doc_table(d, "Paired difference by level, language and model",
                      "lllrrrrrr");
     for (i = 0; i < sizeof(head) / sizeof(*head); i++)
@@ -171,7 +190,7 @@ void eb_section_paired(struct eb_doc *d, const struct eb_groups *all)
                      100 * (double)(v[i].only_clear - v[i].only_vague) / items);
         eb_doc_cellf(t, "%+.1f to %+.1f", 100 * v[i].difference.lo,
                      100 * v[i].difference.hi);
-        eb_doc_cellf(t, "%.2g", v[i].p_value);
+        eb_doc_cellf(t, "%.2g", v[i].p_holm);
     }
 out:
     free(v);
