@@ -17,17 +17,15 @@ static void langs_verdict(struct eb_doc_table *t, const cJSON *rec,
                           const cJSON *row)
 {
     const char *verdict = eb_json_get_str(row, "verdict", "NOT SHOWN");
+    enum eb_doc_mark mark = EB_DOC_UNKNOWN;
 
     if (eb_group_void(rec))
-        eb_doc_mark(t, EB_DOC_UNKNOWN, "NOT SHOWN");
-    else
-        eb_doc_mark(t,
-                    strncmp(verdict, "EQUAL", 5) == 0       ? EB_DOC_YES
-                    : strncmp(verdict, "DIFFERENT", 9) == 0 ? EB_DOC_NO
-                                                            : EB_DOC_UNKNOWN,
-                    verdict);
-    eb_doc_cell(t, eb_group_void(rec) ? "run is void"
-                                      : eb_json_get_str(row, "reason", ""));
+        verdict = "NOT SHOWN";
+    if (strncmp(verdict, "EQUAL", 5) == 0)
+        mark = EB_DOC_YES;
+    else if (strcmp(verdict, "DIFFERENT") == 0)
+        mark = EB_DOC_NO;
+    eb_doc_mark(t, mark, verdict);
 }
 
 static void langs_parity_row(struct eb_doc_table *t, const cJSON *rec,
@@ -39,13 +37,14 @@ static void langs_parity_row(struct eb_doc_table *t, const cJSON *rec,
     eb_doc_cellf(t, "%s and %s", eb_json_get_str(row, "first", ""),
                  eb_json_get_str(row, "second", ""));
     eb_doc_cell(t, eb_group_model(rec));
+    langs_verdict(t, rec, row);
     eb_doc_cellf(t, "%.0f", n);
     eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "b", 0));
     eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "c", 0));
     eb_doc_cellf(t, "%+.1f", 100 * eb_json_get_num(row, "difference", 0));
     eb_doc_cellf(t, "%+.1f to %+.1f", 100 * eb_json_get_num(row, "lower", -1),
                  100 * eb_json_get_num(row, "upper", 1));
-    langs_verdict(t, rec, row);
+    eb_doc_cellf(t, "%.2g", eb_json_get_num(row, "mcnemar_p", 1));
 }
 
 /* The rows of one list of the summaries, level by level as in the job. */
@@ -70,19 +69,40 @@ static void langs_rows(struct eb_doc_table *t, const struct eb_group *g,
     }
 }
 
+/* Was a level stopped by its results, which leaves no verdict here? */
+static int langs_stopped(const struct eb_group *g)
+{
+    const cJSON *row;
+    size_t i;
+
+    for (i = 0; i < g->n; i++) {
+        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.parity"))
+        {
+            if (strstr(eb_json_get_str(row, "reason", ""), "stopped") != NULL)
+                return 1;
+        }
+    }
+    return 0;
+}
+
 static void langs_parity(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {
-        "Level",      "Languages",   "Model",  "Pairs",
-        "Only first", "Only second", "Points", "95% interval",
-        "Verdict",    "Note",        NULL};
-    struct eb_doc_table *t =
-        eb_doc_table(d,
-                     "The same items in two languages: right in one only, "
-                     "first minus second "
-                     "in percentage points",
-                     "lllrrrrrvl");
+        "Level",        "Languages",   "Model",       "Verdict",
+        "Pairs",        "Only first",  "Only second", "Points",
+        "95% interval", "p (McNemar)", NULL};
+    struct eb_doc_table *t;
 
+    if (langs_stopped(g))
+        eb_doc_add(d, EB_DOC_TEXT,
+                   "Levels that stopped early end each language as soon as it "
+                   "is decided. Such a stop makes equal languages look "
+                   "different too often, so there is no verdict then: "
+                   "--stop never compares all pairs.");
+    t = eb_doc_table(d,
+                     "The same items in two languages: right in one only, "
+                     "first minus second in percentage points",
+                     "lllvrrrrrr");
     langs_head(t, head);
     langs_rows(t, g, "summary.parity", langs_parity_row);
     eb_doc_drop_empty(d);

@@ -166,16 +166,27 @@ static void test_languages_and_bars(void **state)
     (void)state;
     text = report_of(&rec, 1, "md");
     has(text, "| answer | zh | ladder-4m | 75/100 | 75.0% |");
-    has(text, "| answer | en and zh | ladder-4m | 100 | 7 | 0 | +7.0 | "
-              "+3.0 to +13.7 | \xe2\x9c\x97 DIFFERENT |");
+    has(text, "| answer | en and zh | ladder-4m | \xe2\x9c\x97 DIFFERENT | 100 "
+              "| 7 | 0 | +7.0 | +3.0 to +13.7 | 0.016 |");
+    assert_null(strstr(text, "--stop never"));
     has(text, "| ladder-4m | TTFT p95 | 100 ms | 56 ms | 56 ms to 56 ms | 600 "
               "| \xe2\x9c\x93 SUFFICIENT |");
     free(text);
     cJSON_ReplaceItemInObject(cJSON_GetObjectItem(rec, "summary"), "void",
                               cJSON_CreateTrue());
     text = report_of(&rec, 1, "md");
-    has(text, "| ? NOT SHOWN | run is void |");
+    has(text, "| answer | en and zh | ladder-4m | ? NOT SHOWN | 100 |");
     has(text, "| 600 | ? NOT SHOWN | run is void |");
+    free(text);
+    v = cJSON_GetArrayItem(cJSON_GetObjectItem(rec, "levels"), 0);
+    cJSON_AddStringToObject(v, "stop", "early");
+    cJSON_AddItemToObject(v, "pool", cJSON_CreateObject());
+    v = cJSON_GetObjectItem(v, "pool");
+    cJSON_AddNumberToObject(v, "en", 212);
+    cJSON_AddNumberToObject(v, "zh", 212);
+    eb_record_derive(rec);
+    text = report_of(&rec, 1, "md");
+    has(text, "--stop never compares all pairs");
     free(text);
     items = cJSON_GetObjectItem(rec, "items");
     for (v = items->child; v != NULL; v = next) {
@@ -184,6 +195,9 @@ static void test_languages_and_bars(void **state)
             strcmp(eb_json_get_str(v, "level", ""), "answer") == 0)
             cJSON_Delete(cJSON_DetachItemViaPointer(items, v));
     }
+    v = cJSON_GetArrayItem(cJSON_GetObjectItem(rec, "levels"), 0);
+    cJSON_DeleteItemFromObject(v, "pool");
+    cJSON_DeleteItemFromObject(v, "stop");
     cJSON_DeleteItemFromObject(rec, "service_bars");
     eb_record_derive(rec);
     text = report_of(&rec, 1, "md");
