@@ -228,6 +228,7 @@ static void power_driver_open(struct eb_power *p,
     if (d->dev != NULL && p->n + d->dev->n > EB_SAMPLER_SENSORS_MAX)
         power_refuse(d, EB_ENODEV, "unsupported: too many sensors");
     for (i = 0; d->dev != NULL && i < d->dev->n; i++) {
+        p->sums[p->n] = d->dev->sensors[i].sum;
         p->sources[p->n].dev = d->dev;
         p->sources[p->n++].index = i;
     }
@@ -349,6 +350,45 @@ void eb_power_idle(struct eb_power *p, int64_t ms)
     while (nanosleep(&ts, &ts) != 0 && errno == EINTR)
         ;
     eb_power_window_end(p);
+}
+
+void eb_power_gpus(struct eb_power *p, const char *const *pci, size_t n)
+{
+    static const char *const none[] = {NULL};
+    const struct eb_power_hints h = {.pci = pci != NULL ? pci : none,
+                                     .n_pci = pci != NULL ? n : 0};
+    size_t k;
+
+    if (p == NULL)
+        return;
+    p->gpu_known = 1;
+    p->cpu_only = h.n_pci == 0;
+    /* The sampler's thread does not look at `sum`. */
+    for (k = 0; k < p->n; k++) {
+        struct eb_power_sensor *m =
+            &p->sources[k].dev->sensors[p->sources[k].index];
+
+        if (m->pci[0] != '\0')
+            m->sum = eb_power_wanted(&h, m->pci) ? p->sums[k] : EB_POWER_SCOPES;
+    }
+}
+
+int64_t eb_power_shortest_ms(struct eb_power *p)
+{
+    double longest = 0, ms;
+    size_t k;
+
+    for (k = 0; p != NULL && k < p->n; k++) {
+        const struct eb_power_sensor *m =
+            &p->sources[k].dev->sensors[p->sources[k].index];
+
+        if (m->sum == EB_POWER_SCOPES)
+            continue;
+        ms = eb_sampler_period_ms(p->sampler, k);
+        ms = m->step_ms > ms ? m->step_ms : ms;
+        longest = ms > longest ? ms : longest;
+    }
+    return (int64_t)(longest * EB_SAMPLER_STEPS_MIN + 0.999);
 }
 
 void eb_power_reset(struct eb_power *p)

@@ -64,6 +64,7 @@ struct eb_power_sensor {
     double max_w;       /* above: out of range */
     int64_t range_uj;   /* counter: starts again at 0 after it; 0: never */
     const char *method; /* what was read, for the record */
+    char pci[32];       /* of a GPU's own sensor; "" of others */
 };
 
 struct eb_power_reading {
@@ -141,6 +142,13 @@ void eb_power_window_end(struct eb_power *p);
 void eb_power_window_count(struct eb_power *p, int64_t items, int64_t tokens);
 /* An idle window of so many milliseconds; waits. */
 void eb_power_idle(struct eb_power *p, int64_t ms);
+/* The engine uses these GPUs (as in the hints, which may not know yet): only
+ * their sensors count, and they before the processor's. n 0: none. */
+void eb_power_gpus(struct eb_power *p, const char *const *pci, size_t n);
+/* The shortest window that is valid for all sensors that stand for a whole,
+ * in milliseconds; 0: no sensor. An idle baseline or a repeated test should be
+ * as long; a battery needs 50 s. */
+int64_t eb_power_shortest_ms(struct eb_power *p);
 /* Forgets all windows. */
 void eb_power_reset(struct eb_power *p);
 

@@ -100,6 +100,7 @@ static void hwmon_chip(struct hwmon *w, const struct eb_power_hints *h,
     }
     w->paths[w->dev.n - 1] = path;
     m->scope = m->sum = EB_POWER_GPU_BOARD;
+    snprintf(m->pci, sizeof(m->pci), "%s", pci);
     m->kind = is_amd ? EB_POWER_GAUGE : EB_POWER_COUNTER;
     m->step_ms = HWMON_STEP_MS;
     m->stuck_ms = is_amd ? HWMON_STUCK_MS : 0;

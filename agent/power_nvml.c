@@ -170,8 +170,8 @@ static void nvml_close(struct eb_power_dev *d)
     free(v);
 }
 
-static void nvml_add(struct nvml *v, void *gpu, const char *name,
-                     enum eb_power_kind kind, int counts)
+static void nvml_add(struct nvml *v, void *gpu, const char *pci,
+                     const char *name, enum eb_power_kind kind, int counts)
 {
     struct eb_power_sensor *m = eb_power_add(&v->dev, name);
 
@@ -185,6 +185,7 @@ static void nvml_add(struct nvml *v, void *gpu, const char *name,
     m->stuck_ms = kind == EB_POWER_GAUGE ? NVML_STUCK_MS : 0;
     m->method = kind == EB_POWER_GAUGE ? "NVML field 186 (instant)"
                                        : "nvmlDeviceGetTotalEnergyConsumption";
+    snprintf(m->pci, sizeof(m->pci), "%s", pci);
     v->gpus[v->dev.n - 1] = gpu;
 }
 
@@ -207,12 +208,12 @@ static void nvml_gpu(struct nvml *v, const struct eb_power_hints *h, void *gpu)
              used > 0 ? ", " : "", model);
     if (v->api.energy != NULL && nvml_energy(v, gpu, &value) == 0) {
         snprintf(name, sizeof(name), "gpu %s", pci.bus_id);
-        nvml_add(v, gpu, name, EB_POWER_COUNTER, 1);
+        nvml_add(v, gpu, pci.bus_id, name, EB_POWER_COUNTER, 1);
         counter = 1;
     }
     if (v->api.fields != NULL && nvml_instant(v, gpu, &value) == 0) {
         snprintf(name, sizeof(name), "gpu %s instant", pci.bus_id);
-        nvml_add(v, gpu, name, EB_POWER_GAUGE, !counter);
+        nvml_add(v, gpu, pci.bus_id, name, EB_POWER_GAUGE, !counter);
     }
 }
 

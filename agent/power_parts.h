@@ -20,6 +20,7 @@ struct eb_power {
     struct power_driver drivers[POWER_DRIVERS_MAX];
     size_t n_drivers;
     struct eb_sampler_source sources[EB_SAMPLER_SENSORS_MAX];
+    enum eb_power_scope sums[EB_SAMPLER_SENSORS_MAX]; /* as the drivers said */
     size_t n;
     struct eb_sampler *sampler; /* NULL: no sensor */
     int cpu_only, gpu_known;    /* by the hints */

@@ -104,6 +104,35 @@ static void test_one_gpu(void **state)
     assert_int_equal(stub_open(&l, "", NULL), EB_ENODEV);
 }
 
+/* The engine's GPUs are known only when it has its model. */
+static void test_gpus_later(void **state)
+{
+    const char *pci[] = {"0000:01:00.0"};
+    struct lab l = {0};
+    cJSON *v;
+
+    (void)state;
+    assert_int_equal(stub_open(&l, "", NULL), 0);
+    assert_int_equal(eb_power_shortest_ms(l.p), 500);
+    eb_power_gpus(l.p, pci, 1);
+    v = stub_run(&l);
+    joules(v, 600);
+    cJSON_Delete(v);
+    eb_power_reset(l.p);
+    eb_power_gpus(l.p, NULL, 0); /* the next model is on the CPU */
+    v = stub_run(&l);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v, "energy_j")));
+    assert_int_equal(eb_power_shortest_ms(l.p), 0);
+    cJSON_Delete(v);
+    eb_power_reset(l.p);
+    pci[0] = "0000:c1:00.0";
+    eb_power_gpus(l.p, pci, 1);
+    v = stub_run(&l);
+    joules(v, 2000);
+    cJSON_Delete(v);
+    eb_power_close(l.p);
+}
+
 static void test_instant_only(void **state)
 {
     struct lab l = {0};
@@ -175,9 +204,9 @@ static void test_refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_counters), cmocka_unit_test(test_one_gpu),
-        cmocka_unit_test(test_instant_only), cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_refusals)};
+        cmocka_unit_test(test_counters),   cmocka_unit_test(test_one_gpu),
+        cmocka_unit_test(test_gpus_later), cmocka_unit_test(test_instant_only),
+        cmocka_unit_test(test_lost),       cmocka_unit_test(test_refusals)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
