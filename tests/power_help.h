@@ -3,6 +3,8 @@
 #define POWER_HELP_H
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "agent/power.h"
 #include "agent/sampler.h"
@@ -58,6 +60,46 @@ static inline struct eb_sampler_result lab_result(struct lab *l, size_t window,
 
     eb_sampler_result(eb_power_sampler(l->p), window, sensor, &r);
     return r;
+}
+
+/* The rows of the record's block. */
+
+static inline const cJSON *row(const cJSON *arr, const char *name)
+{
+    const cJSON *v;
+
+    cJSON_ArrayForEach(v, arr)
+    {
+        if (strcmp(eb_json_get_str(v, "name", ""), name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
+static inline const char *driver_state(const cJSON *power, const char *driver)
+{
+    return eb_json_get_str(row(cJSON_GetObjectItem(power, "drivers"), driver),
+                           "state", "no row");
+}
+
+static inline const char *driver_reason(const cJSON *power, const char *driver)
+{
+    return eb_json_get_str(row(cJSON_GetObjectItem(power, "drivers"), driver),
+                           "reason", "no row");
+}
+
+/* "name driver scope sum" of every sensor. */
+static inline void sensors(const cJSON *power, char *out, size_t size)
+{
+    const cJSON *v;
+    size_t n = 0;
+
+    out[0] = '\0';
+    cJSON_ArrayForEach(v, cJSON_GetObjectItem(power, "sensors")) n +=
+        (size_t)snprintf(
+            out + n, size - n, "%s%s %s %s %s", n > 0 ? "; " : "",
+            eb_json_get_str(v, "name", ""), eb_json_get_str(v, "driver", ""),
+            eb_json_get_str(v, "scope", ""), eb_json_get_str(v, "sum", "-"));
 }
 
 #endif

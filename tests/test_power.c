@@ -68,44 +68,6 @@ static void take(const char *fixture)
     assert_int_equal(system(cmd), 0);
 }
 
-static const cJSON *row(const cJSON *arr, const char *name)
-{
-    const cJSON *v;
-
-    cJSON_ArrayForEach(v, arr)
-    {
-        if (strcmp(eb_json_get_str(v, "name", ""), name) == 0)
-            return v;
-    }
-    return NULL;
-}
-
-static const char *driver_state(const cJSON *power, const char *driver)
-{
-    return eb_json_get_str(row(cJSON_GetObjectItem(power, "drivers"), driver),
-                           "state", "no row");
-}
-
-static const char *driver_reason(const cJSON *power, const char *driver)
-{
-    return eb_json_get_str(row(cJSON_GetObjectItem(power, "drivers"), driver),
-                           "reason", "no row");
-}
-
-/* "name driver scope sum" of every sensor. */
-static void sensors(const cJSON *power, char *out, size_t size)
-{
-    const cJSON *v;
-    size_t n = 0;
-
-    out[0] = '\0';
-    cJSON_ArrayForEach(v, cJSON_GetObjectItem(power, "sensors")) n +=
-        (size_t)snprintf(
-            out + n, size - n, "%s%s %s %s %s", n > 0 ? "; " : "",
-            eb_json_get_str(v, "name", ""), eb_json_get_str(v, "driver", ""),
-            eb_json_get_str(v, "scope", ""), eb_json_get_str(v, "sum", "-"));
-}
-
 struct machine {
     const char *name;
     const char *sensors;
