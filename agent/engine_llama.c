@@ -166,6 +166,18 @@ static void llama_set_attention(struct llama *l,
     l->base.flash_attn = want;
 }
 
+/* Threads that stay: without a pool of the caller's the library (built without
+ * OpenMP) starts and joins its threads for every pass, each token. */
+static void llama_open_threads(struct llama *l)
+{
+    struct ggml_threadpool_params tp =
+        ggml_threadpool_params_default(l->settings.threads);
+
+    l->threads = ggml_threadpool_new(&tp);
+    if (l->threads != NULL)
+        llama_attach_threadpool(l->ctx, l->threads, NULL);
+}
+
 static int llama_open_context(struct llama *l, const char *path,
                               struct eb_err *err)
 {
@@ -184,7 +196,9 @@ static int llama_open_context(struct llama *l, const char *path,
     cp.n_batch = (uint32_t)l->settings.batch;
     cp.n_ubatch = (uint32_t)l->settings.ubatch;
     cp.n_seq_max = l->base.slots == 1 ? 1 : (uint32_t)l->base.slots + 1;
-    cp.kv_unified = true;
+    /* Slots share cells. For one it would only cost: llama_decode then checks
+     * all pairs of 256 sequences, 0.1 ms a token (llama-batch.cpp). */
+    cp.kv_unified = l->base.slots > 1;
     cp.swa_full = true;
     llama_set_attention(l, &cp);
     cp.n_threads = l->settings.threads;
@@ -197,6 +211,7 @@ static int llama_open_context(struct llama *l, const char *path,
         return eb_fail(
             err, EB_EENGINE, "%s: no context of %d tokens could be made: %s",
             path, l->cells, llama_said[0] != '\0' ? llama_said : "no memory");
+    llama_open_threads(l);
     /* The library rounds up for its own ends; the model was asked for ctx. */
     l->base.ctx = ctx;
     l->settings.batch = (int)llama_n_batch(l->ctx);
@@ -241,6 +256,8 @@ static void llama_close(struct eb_engine *e)
     llama_close_slots(l);
     if (l->ctx != NULL)
         llama_free(l->ctx);
+    if (l->threads != NULL)
+        ggml_threadpool_free(l->threads);
     if (l->model != NULL)
         llama_model_free(l->model);
     free(l);

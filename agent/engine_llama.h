@@ -2,6 +2,7 @@
 #ifndef EB_ENGINE_LLAMA_H
 #define EB_ENGINE_LLAMA_H
 
+#include <ggml-cpu.h>
 #include <llama.h>
 #include <stdint.h>
 
@@ -37,6 +38,7 @@ struct llama {
     struct eb_engine_settings settings;
     struct llama_model *model;
     struct llama_context *ctx;
+    struct ggml_threadpool *threads; /* NULL: the library makes its own */
     const struct llama_vocab *vocab;
     int n_vocab;
     int cells; /* of the KV cache, shared by all sequences */
