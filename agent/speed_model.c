@@ -17,7 +17,6 @@
 
 #define MODEL_UNCACHED_MAX 20
 #define MODEL_PREFIX_MAX 50
-#define MODEL_PROMPT_MAX 2048 /* of all shapes */
 
 /* Time that is left, shared among what is left to do: who needs less leaves
  * the rest to the others. */
@@ -34,6 +33,12 @@ static int64_t model_deadline(const struct eb_speed *s, struct model_time *t)
     if (t->left > 0)
         t->left--;
     return now + (share > 0 ? share : 0);
+}
+
+static int model_fits(const struct eb_speed_model *v,
+                      const struct eb_bench_shape *b)
+{
+    return b->depth + b->n_prompt + b->n_gen <= v->m.ctx;
 }
 
 static void model_progress(struct eb_speed *s, const struct eb_speed_model *v,
@@ -282,7 +287,9 @@ static int model_tests(struct eb_speed *s, struct eb_speed_model *v,
         if (s->run.engine->ops->bench == NULL)
             snprintf(t->reason, sizeof(t->reason),
                      "unsupported: the engine cannot be benched");
-        rc = model_test(s, v, t, model_deadline(s, time));
+        rc = model_test(s, v, t,
+                        model_fits(v, &t->shape) ? model_deadline(s, time)
+                                                 : s->env.now(s->env.arg));
     }
     return rc;
 }
@@ -359,12 +366,16 @@ static void model_sustained(struct eb_speed *s, struct eb_speed_model *v)
         eb_run_progress(&s->run, "%s: sustained: %s", v->m.name, err.msg);
 }
 
+/* Tests that have room, and so need time. */
 static size_t model_count(const struct eb_speed_model *v, int several)
 {
     size_t n = 0, i;
 
-    for (i = 0; i < v->n_tests; i++)
-        n += (v->tests[i].shape.batch > 1) == several;
+    for (i = 0; i < v->n_tests; i++) {
+        const struct eb_bench_shape *b = &v->tests[i].shape;
+
+        n += (b->batch > 1) == several && model_fits(v, b);
+    }
     return n;
 }
 
@@ -373,6 +384,7 @@ static int model_pass_alone(struct eb_speed *s, struct eb_speed_model *v,
                             int pass, struct model_time *time)
 {
     int scoped, rc = 0;
+    int64_t from;
 
     if (pass == 0 && s->opts.requests) {
         scoped = eb_memory_begin(s->env.sysroot);
@@ -386,8 +398,12 @@ static int model_pass_alone(struct eb_speed *s, struct eb_speed_model *v,
         if (pass == 0)
             model_phase(s, v, "tests", scoped);
     }
-    if (rc == 0 && pass == s->n_passes - 1)
+    if (rc == 0 && pass == s->n_passes - 1) {
+        from = s->env.now(s->env.arg);
         model_sustained(s, v);
+        /* It has a time of its own, beside the budget. */
+        time->end_ns += s->env.now(s->env.arg) - from;
+    }
     if (s->run.engine != NULL && v->m.facts == NULL) {
         v->m.facts = cJSON_CreateObject();
         v->m.memory = cJSON_CreateObject();

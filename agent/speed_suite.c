@@ -224,10 +224,11 @@ static void result_sustained(const cJSON *sum, FILE *out)
 
     if (v == NULL)
         return;
-    fprintf(out, "sustained %.0f s: first minute %.2f, last %.2f tokens/s",
-            eb_json_get_num(v, "seconds", 0),
-            eb_json_get_num(v, "first_minute_tps", NAN),
-            eb_json_get_num(v, "last_minute_tps", NAN));
+    fprintf(out, "sustained %.0f s", eb_json_get_num(v, "seconds", 0));
+    if (isfinite(eb_json_get_num(v, "last_to_first", NAN)))
+        fprintf(out, ": first minute %.2f, last %.2f tokens/s",
+                eb_json_get_num(v, "first_minute_tps", NAN),
+                eb_json_get_num(v, "last_minute_tps", NAN));
     if (isfinite(fell))
         fprintf(out, ", fell by %.1f%% at %.0f s\n",
                 100 * eb_json_get_num(v, "fell_by", 0), fell);
