@@ -5,7 +5,8 @@
 #include "common/clock.h"
 #include "common/json.h"
 
-#define WATCH_IDLE_MS 1000 /* where there is a sensor */
+#define WATCH_IDLE_MS 1000      /* where there is a sensor */
+#define WATCH_IDLE_MAX_MS 10000 /* a slow one may leave idle unknown */
 #define WATCH_TICK_NS INT64_C(1000000000)
 
 int eb_watch_open(struct eb_watch *w, enum eb_power_mode mode,
@@ -101,6 +102,15 @@ void eb_watch_record(struct eb_watch *w, cJSON *rec)
     cJSON_AddItemToObject(rec, "heat", eb_heat_record(w->heat));
 }
 
+static int64_t watch_idle_ms(const struct eb_watch *w)
+{
+    int64_t ms = eb_power_shortest_ms(w->power);
+
+    if (ms < WATCH_IDLE_MS)
+        return WATCH_IDLE_MS;
+    return ms < WATCH_IDLE_MAX_MS ? ms : WATCH_IDLE_MAX_MS;
+}
+
 void eb_watch_next(struct eb_watch *w)
 {
     w->depth = 0;
@@ -109,5 +119,5 @@ void eb_watch_next(struct eb_watch *w)
     eb_heat_close(w->heat);
     eb_heat_open("", &w->heat);
     eb_heat_before(w->heat);
-    eb_power_idle(w->power, WATCH_IDLE_MS);
+    eb_power_idle(w->power, watch_idle_ms(w));
 }
