@@ -442,10 +442,11 @@ static cJSON *items_probe_json(const struct eb_seat *s, const cJSON *before)
     return v;
 }
 
-/* Plays one item alone; 1 if the user stopped it. */
+/* Plays one item alone; 1 if the user stopped it. keep 0: only so that what
+ * the prompts share is in the cache, as it is for all but the first request. */
 static int items_probe_one(struct eb_run *r, struct eb_run_part *part,
                            const struct eb_plan_level *pl,
-                           const struct eb_item *item)
+                           const struct eb_item *item, int keep)
 {
     const cJSON *before = items_find(part->items, item->id);
     struct eb_task task = items_task(r, pl, item, part->prompt, 0, 1);
@@ -462,10 +463,14 @@ static int items_probe_one(struct eb_run *r, struct eb_run_part *part,
         busy = items_step(r, over) == 0;
     free(over);
     v = items_probe_json(s, before);
-    if (v != NULL)
-        cJSON_AddItemToArray(part->latency, v);
     eb_seat_close(s);
-    return v == NULL;
+    if (v == NULL)
+        return 1;
+    if (keep)
+        cJSON_AddItemToArray(part->latency, v);
+    else
+        cJSON_Delete(v);
+    return 0;
 }
 
 /* The first items of each level, one language after the other: in turn, each
@@ -477,17 +482,23 @@ static int items_probe(struct eb_run *r, const struct eb_run_model *m,
     size_t langs = r->suite.n_langs, want = (size_t)r->opts.latency_items;
     size_t i, k, lang, n;
 
+    /* What many slots left behind is spread over the whole cache, and each
+     * token would be compared with all of it. */
+    r->engine->ops->clear(r->engine);
     for (i = 0; i < r->plan.n_levels; i++) {
         const struct eb_plan_level *pl = &r->plan.levels[i];
 
         n = pl->n_items / langs;
-        for (lang = 0; lang < langs && !pl->scored; lang++) {
+        for (lang = 0; lang < langs && !pl->scored && lang < want; lang++) {
+            if (n > 1 &&
+                items_probe_one(r, part, pl, pl->items[lang * n + 1], 0))
+                return 1;
             for (k = 0; k < n && k * langs + lang < want; k++) {
                 eb_run_tick(r, "[%zu/%zu] %s %s: %s %s alone, item %zu",
                             r->at_model, r->n_models, m->name,
                             eb_prompt_kind_name(part->prompt), pl->level->name,
                             pl->items[lang * n]->lang, k + 1);
-                if (items_probe_one(r, part, pl, pl->items[lang * n + k]))
+                if (items_probe_one(r, part, pl, pl->items[lang * n + k], 1))
                     return 1;
             }
         }
