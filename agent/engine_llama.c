@@ -178,10 +178,31 @@ static void llama_open_threads(struct llama *l)
         llama_attach_threadpool(l->ctx, l->threads, NULL);
 }
 
+struct llama_context *llama_new_context(struct llama *l, int cells,
+                                        int sequences)
+{
+    struct llama_context_params cp = llama_context_default_params();
+
+    cp.n_ctx = (uint32_t)cells;
+    cp.n_batch = (uint32_t)l->settings.batch;
+    cp.n_ubatch = (uint32_t)l->settings.ubatch;
+    cp.n_seq_max = (uint32_t)sequences;
+    /* Sequences share cells. For one it would only cost: llama_decode then
+     * checks all pairs of 256 sequences, 0.1 ms a token (llama-batch.cpp). */
+    cp.kv_unified = sequences > 1;
+    cp.swa_full = true;
+    llama_set_attention(l, &cp);
+    cp.n_threads = l->settings.threads;
+    cp.n_threads_batch = l->settings.threads;
+    cp.abort_callback = llama_stop;
+    cp.abort_callback_data = l;
+    llama_said[0] = '\0';
+    return llama_init_from_model(l->model, cp);
+}
+
 static int llama_open_context(struct llama *l, const char *path,
                               struct eb_err *err)
 {
-    struct llama_context_params cp = llama_context_default_params();
     int train = llama_model_n_ctx_train(l->model), ctx = l->settings.ctx;
 
     if (train > 0 && train < ctx)
@@ -192,21 +213,8 @@ static int llama_open_context(struct llama *l, const char *path,
             ? 1
             : l->settings.slots;
     l->cells = llama_cells(ctx, l->base.slots);
-    cp.n_ctx = (uint32_t)l->cells;
-    cp.n_batch = (uint32_t)l->settings.batch;
-    cp.n_ubatch = (uint32_t)l->settings.ubatch;
-    cp.n_seq_max = l->base.slots == 1 ? 1 : (uint32_t)l->base.slots + 1;
-    /* Slots share cells. For one it would only cost: llama_decode then checks
-     * all pairs of 256 sequences, 0.1 ms a token (llama-batch.cpp). */
-    cp.kv_unified = l->base.slots > 1;
-    cp.swa_full = true;
-    llama_set_attention(l, &cp);
-    cp.n_threads = l->settings.threads;
-    cp.n_threads_batch = l->settings.threads;
-    cp.abort_callback = llama_stop;
-    cp.abort_callback_data = l;
-    llama_said[0] = '\0';
-    l->ctx = llama_init_from_model(l->model, cp);
+    l->ctx = llama_new_context(l, l->cells,
+                               l->base.slots == 1 ? 1 : l->base.slots + 1);
     if (l->ctx == NULL)
         return eb_fail(
             err, EB_EENGINE, "%s: no context of %d tokens could be made: %s",
@@ -254,6 +262,7 @@ static void llama_close(struct eb_engine *e)
     struct llama *l = (struct llama *)e;
 
     llama_close_slots(l);
+    llama_bench_close(l);
     if (l->ctx != NULL)
         llama_free(l->ctx);
     if (l->threads != NULL)

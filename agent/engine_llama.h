@@ -53,8 +53,11 @@ struct llama {
     unsigned random;
     /* Buffers by the library's own account; 0: not told. */
     double weights_bytes, cache_bytes, compute_bytes;
-    /* What a bench left in the cache; depth 0: nothing to build on. */
-    int bench_depth, bench_batch;
+    /* The bench has a context of its own, as large as its shape: a larger one
+     * is slower. NULL: none now. */
+    struct llama_context *bench;
+    struct eb_bench_shape bench_shape;
+    int bench_filled; /* its depth is in the cache */
 };
 
 /* Members of the driver's table that engine_llama_slots.c holds. */
@@ -83,6 +86,12 @@ int llama_slot_constrain(struct llama *l, struct llama_slot *s,
 /* The slot's next token by the logits at s->at: grammar first, then the most
  * likely. LLAMA_TOKEN_NULL if no token fits the grammar. */
 llama_token llama_slot_pick(struct llama *l, struct llama_slot *s);
+
+/* A context of the model for so many cells, shared by the sequences; NULL if
+ * there is no memory. */
+struct llama_context *llama_new_context(struct llama *l, int cells,
+                                        int sequences);
+void llama_bench_close(struct llama *l);
 
 /* llama_decode with its errors as ours; clears all on failure. */
 int llama_decode_batch(struct llama *l, struct llama_batch batch,

@@ -3,6 +3,7 @@
 #ifdef EB_HAVE_LLAMA
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/engine_llama.h"
 
@@ -30,6 +31,19 @@ static void bench_put(struct llama *l, int seq, int pos, int wanted)
     b->logits[b->n_tokens++] = (int8_t)wanted;
 }
 
+static int bench_decode(struct llama *l, struct eb_err *err)
+{
+    int rc = llama_decode(l->bench, l->batch);
+
+    llama_synchronize(l->bench);
+    l->bench_filled &= rc == 0;
+    if (rc == 0)
+        return 0;
+    return rc == 2
+               ? eb_fail(err, EB_EABORT, "stopped")
+               : eb_fail(err, EB_EENGINE, "llama_decode failed with %d", rc);
+}
+
 /* Tokens from..to-1 of one sequence as a prompt. */
 static int bench_prompt(struct llama *l, int seq, int from, int to,
                         struct eb_err *err)
@@ -42,7 +56,7 @@ static int bench_prompt(struct llama *l, int seq, int from, int to,
             bench_put(l, seq, from,
                       from + 1 == to ||
                           l->batch.n_tokens + 1 == l->settings.batch);
-        rc = llama_decode_batch(l, l->batch, err);
+        rc = bench_decode(l, err);
     }
     return rc;
 }
@@ -59,25 +73,45 @@ static int bench_room(const struct llama *l, const struct eb_bench_shape *s,
         return eb_fail(err, EB_ELIMIT,
                        "%d sequences, the context was made for %d", s->batch,
                        l->base.slots);
-    if ((int64_t)n * s->batch > l->cells)
-        return eb_fail(err, EB_ELIMIT,
-                       "%d sequences of %d tokens exceed the %d cells of the "
-                       "cache",
-                       s->batch, n, l->cells);
+    return 0;
+}
+
+void llama_bench_close(struct llama *l)
+{
+    if (l->bench != NULL)
+        llama_free(l->bench);
+    l->bench = NULL;
+    l->bench_filled = 0;
+}
+
+/* As llama-bench makes it: no larger than the shape. */
+static int bench_open(struct llama *l, const struct eb_bench_shape *s,
+                      struct eb_err *err)
+{
+    int cells = (s->depth + s->n_prompt + s->n_gen) * s->batch;
+
+    if (l->bench != NULL && memcmp(&l->bench_shape, s, sizeof(*s)) == 0)
+        return 0;
+    llama_bench_close(l);
+    l->bench = llama_new_context(l, cells, s->batch);
+    if (l->bench == NULL)
+        return eb_fail(err, EB_ELIMIT, "no memory for %d cells", cells);
+    if (l->threads != NULL)
+        llama_attach_threadpool(l->bench, l->threads, NULL);
+    l->bench_shape = *s;
     return 0;
 }
 
 /* Cuts the sequences of the last bench back to its depth; 0 if they have to
- * be read anew (another depth, or a state that cannot be cut). */
+ * be read anew (a state that cannot be cut). */
 static int bench_cut(struct llama *l, const struct eb_bench_shape *s)
 {
     int i;
 
-    if (s->depth == 0 || l->bench_depth != s->depth ||
-        l->bench_batch != s->batch)
+    if (s->depth == 0 || !l->bench_filled)
         return 0;
     for (i = 0; i < s->batch; i++) {
-        if (!llama_memory_seq_rm(llama_get_memory(l->ctx), i, s->depth, -1))
+        if (!llama_memory_seq_rm(llama_get_memory(l->bench), i, s->depth, -1))
             return 0;
     }
     return 1;
@@ -89,15 +123,14 @@ int llama_bench_fill(struct eb_engine *e, const struct eb_bench_shape *s,
     struct llama *l = (struct llama *)e;
     int rc = bench_room(l, s, err), i;
 
+    if (rc == 0)
+        rc = bench_open(l, s, err);
     if (rc != 0 || bench_cut(l, s))
         return rc;
-    llama_slot_clear(e);
+    llama_memory_clear(llama_get_memory(l->bench), false);
+    l->bench_filled = 1;
     for (i = 0; i < s->batch && rc == 0; i++)
         rc = bench_prompt(l, i, 0, s->depth, err);
-    if (rc == 0) {
-        l->bench_depth = s->depth;
-        l->bench_batch = s->batch;
-    }
     return rc;
 }
 
@@ -114,7 +147,7 @@ int llama_bench(struct eb_engine *e, const struct eb_bench_shape *s,
         l->batch.n_tokens = 0;
         for (i = 0; i < s->batch; i++)
             bench_put(l, i, pos + k, 1);
-        rc = llama_decode_batch(l, l->batch, err);
+        rc = bench_decode(l, err);
     }
     return rc;
 }

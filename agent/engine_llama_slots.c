@@ -98,7 +98,7 @@ void llama_slot_clear(struct eb_engine *e)
         l->slots[i].done = l->slots[i].borrowed = 0;
     }
     l->n_prefix = 0;
-    l->bench_depth = l->bench_batch = 0;
+    llama_bench_close(l);
 }
 
 /* Room in the cache */

@@ -23,7 +23,7 @@
 
 #define MODEL EB_SOURCE_DIR "/workloads/models/ladder-1m-q8_0.gguf"
 #define SLOTS_MAX 16
-#define TEXT_MAX 512
+#define TEXT_MAX 4096
 #define STEPS_MAX 20000
 #define SAMPLES 24
 /* Sums in other batches round otherwise: the first token's logits moved by up
