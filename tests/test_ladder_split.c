@@ -18,7 +18,8 @@
 
 #define DATA EB_SOURCE_DIR "/workloads/"
 #define SAMPLES 40000 /* a language */
-#define MIN_CHARS 10  /* shorter ones ("where is it") are common speech */
+#define ACT_SAMPLES 4000
+#define MIN_CHARS 10 /* shorter ones ("where is it") are common speech */
 
 /* Letters only, folded: order numbers, names of slots and marks vanish, so
  * two texts that differ in values only are equal. */
@@ -114,6 +115,46 @@ static void test_no_item_in_corpus(void **state)
     corpus_free(&c);
 }
 
+/* An argument of the call that the message does not hold could only be
+ * guessed. */
+static int copied(const cJSON *args, const char *name, const char *user)
+{
+    const char *value = eb_json_get_str(args, name, NULL);
+
+    return !value || strstr(user, value) != NULL;
+}
+
+static void test_act_arguments_are_in_the_message(void **state)
+{
+    struct corpus c;
+    struct corpus_sample s = {0};
+    struct eb_rng rng;
+    struct eb_err err;
+    int calls[CORPUS_LANGS] = {0};
+
+    (void)state;
+    eb_rng_init(&rng, 11, "act", NULL);
+    assert_int_equal(corpus_load(DATA "models/corpus", &c, &err), 0);
+    for (int i = 0; i < 2 * ACT_SAMPLES; i++) {
+        cJSON *call = NULL;
+        assert_int_equal(
+            corpus_sample(&c, CORPUS_ACT, i % 2, 0, &rng, &s, &err), 0);
+        assert_int_equal(
+            eb_json_parse(s.answer.data, s.answer.len, "answer", &call, &err),
+            0);
+        const cJSON *args = cJSON_GetObjectItem(call, "args");
+        if (!copied(args, "order_id", s.user.data) ||
+            !copied(args, "address", s.user.data))
+            fail_msg("%s -> %s", s.user.data, s.answer.data);
+        calls[i % 2] += strcmp(eb_json_get_str(call, "tool", ""), "none") != 0;
+        cJSON_Delete(call);
+    }
+    for (int lang = 0; lang < CORPUS_LANGS; lang++)
+        assert_in_range(calls[lang], ACT_SAMPLES / 2, ACT_SAMPLES * 4 / 5);
+    corpus_sample_free(&s);
+    corpus_free(&c);
+}
+
 static void write_file(const char *dir, const char *name, const char *text)
 {
     struct eb_err err;
@@ -200,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_item_in_corpus),
+        cmocka_unit_test(test_act_arguments_are_in_the_message),
         cmocka_unit_test(test_held_out_wordings),
         cmocka_unit_test(test_bare_ignores_values),
     };

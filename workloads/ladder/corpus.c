@@ -121,20 +121,42 @@ void corpus_sample_free(struct corpus_sample *s)
     eb_buf_free(&s->answer);
 }
 
-/* A line of the wanted share; every tenth line belongs to evaluation. */
-static const char *corpus_line(const struct tmpl_lines *l, int held_out,
-                               struct eb_rng *rng)
+/* A line of the wanted share, with that slot if one is named; every tenth
+ * line belongs to evaluation. */
+static const char *corpus_line(const struct tmpl_lines *l, const char *slot,
+                               int held_out, struct eb_rng *rng)
 {
     for (int i = 0; i < 200; i++) {
         int k = eb_rng_index(rng, l->n);
-        if ((k % CORPUS_HELD_OUT == CORPUS_HELD_OUT - 1) == held_out)
+        if ((k % CORPUS_HELD_OUT == CORPUS_HELD_OUT - 1) == held_out &&
+            (!slot || strstr(l->v[k], slot)))
             return l->v[k];
     }
     return l->v[0];
 }
 
+/* What act samples ask for, in per cent, close to what a shop's agent gets:
+ * intents drawn evenly would leave two thirds without a call. */
+static const struct corpus_call {
+    const char *tool; /* or its prefix */
+    const char *slot; /* without it there is no call */
+    int percent;
+} corpus_calls[] = {{"lookup_order", "<order>", 12},
+                    {"refund:", "<order>", 22},
+                    {"change_address", "<order>", 12},
+                    {"cancel_order", "<order>", 12},
+                    {"ticket:", NULL, 14},
+                    {"none", NULL, 28}};
+#define CORPUS_CALLS (sizeof(corpus_calls) / sizeof(corpus_calls[0]))
+#define CORPUS_ACT_ESCALATED                                                   \
+    10 /* percent that become tickets by a sentence                            \
+        */
+#define CORPUS_ESCALATED 22
+
 struct corpus_message {
     const struct tmpl_section *section;
+    const char *slot; /* that its line must hold, or NULL */
+    int escalated_percent;
     const char *urgency;
     const char *topic; /* of the ticket when escalated by an added sentence */
     int escalate;
@@ -142,8 +164,8 @@ struct corpus_message {
     struct tmpl_values val;
 };
 
-/* A section of that name (and topic and tool, where given), in proportion to
- * its number of lines. */
+/* A section of that name (and topic and start of the tool, where given), in
+ * proportion to its number of lines; name NULL: of any intent. */
 static const struct tmpl_section *
 corpus_section(const struct tmpl_file *f, const char *name, const char *topic,
                const char *tool, struct eb_rng *rng)
@@ -153,8 +175,9 @@ corpus_section(const struct tmpl_file *f, const char *name, const char *topic,
 
     for (int i = 0; i < f->n_sections; i++) {
         const struct tmpl_section *s = &f->sections[i];
-        if (strcmp(s->name, name) || (topic && strcmp(s->topic, topic)) ||
-            (tool && strcmp(s->tool, tool)) || !s->lines.n)
+        if ((name ? strcmp(s->name, name) != 0 : s->name[0] == '+') ||
+            (topic && strcmp(s->topic, topic)) ||
+            (tool && strncmp(s->tool, tool, strlen(tool))) || !s->lines.n)
             continue;
         total += s->lines.n;
         if (eb_rng_index(rng, total) < s->lines.n)
@@ -201,8 +224,8 @@ static int corpus_extra(const struct tmpl_file *f, const char *name,
     if (!s)
         return 0;
     corpus_join(out, f->zh);
-    return tmpl_expand(f, corpus_line(&s->lines, held_out, rng), rng, &m->val,
-                       out, err);
+    return tmpl_expand(f, corpus_line(&s->lines, NULL, held_out, rng), rng,
+                       &m->val, out, err);
 }
 
 static int corpus_body(const struct tmpl_file *f, int held_out,
@@ -211,9 +234,10 @@ static int corpus_body(const struct tmpl_file *f, int held_out,
 {
     static const char *const topics[] = {"complaint", "complaint", "safety",
                                          "fraud"};
-    const char *line = corpus_line(&m->section->lines, held_out, rng);
+    const char *line = corpus_line(&m->section->lines, m->slot, held_out, rng);
     int oos = !strcmp(m->section->name, "out_of_scope");
-    int escalated = !oos && !m->escalate && eb_rng_percent(rng, 22);
+    int escalated =
+        !oos && !m->escalate && eb_rng_percent(rng, m->escalated_percent);
     int first = escalated && eb_rng_percent(rng, 35);
     int rc = 0;
 
@@ -241,34 +265,60 @@ static int corpus_body(const struct tmpl_file *f, int held_out,
     return rc;
 }
 
-/* Small slips of a hurried writer; order numbers and digits stay whole. */
-static void corpus_noise_en(struct eb_buf *b, struct eb_rng *rng)
+static int corpus_inside(const struct eb_buf *b, size_t at, const char *value)
+{
+    const char *found = value[0] ? strstr(b->data, value) : NULL;
+
+    while (found) {
+        size_t from = (size_t)(found - b->data);
+        if (at >= from && at < from + strlen(value))
+            return 1;
+        found = strstr(found + 1, value);
+    }
+    return 0;
+}
+
+/* Text that a call has to copy stays whole. */
+static int corpus_copied(const struct eb_buf *b, size_t at,
+                         const struct tmpl_values *val)
+{
+    return corpus_inside(b, at, val->order) ||
+           corpus_inside(b, at, val->street) || corpus_inside(b, at, val->city);
+}
+
+static void corpus_slip(struct eb_buf *b, const struct tmpl_values *val,
+                        struct eb_rng *rng)
+{
+    size_t i = 1 + (size_t)eb_rng_index(rng, (int)b->len - 2);
+
+    if (!islower((unsigned char)b->data[i]) ||
+        !islower((unsigned char)b->data[i - 1]) || corpus_copied(b, i, val) ||
+        corpus_copied(b, i - 1, val))
+        return;
+    if (eb_rng_percent(rng, 50)) {
+        char t = b->data[i];
+        b->data[i] = b->data[i - 1];
+        b->data[i - 1] = t;
+    } else {
+        memmove(b->data + i, b->data + i + 1, b->len - i);
+        b->len--;
+    }
+}
+
+/* Small slips of a hurried writer. */
+static void corpus_noise_en(struct eb_buf *b, const struct tmpl_values *val,
+                            struct eb_rng *rng)
 {
     int lower = eb_rng_percent(rng, 20);
 
-    for (size_t i = 0; lower && i < b->len; i++) {
-        if (strncmp(b->data + i, "LK", 2))
+    for (size_t i = 0; lower && i < b->len; i++)
+        if (!corpus_copied(b, i, val))
             b->data[i] = (char)tolower((unsigned char)b->data[i]);
-        else
-            i++;
-    }
     if (eb_rng_percent(rng, 15) && b->len && strchr(".!", b->data[b->len - 1]))
         b->data[--b->len] = '\0';
     int slips = eb_rng_percent(rng, 25) ? 1 + eb_rng_index(rng, 3) : 0;
-    for (int k = 0; k < slips && b->len > 12; k++) {
-        size_t i = 1 + (size_t)eb_rng_index(rng, (int)b->len - 2);
-        if (!islower((unsigned char)b->data[i]) ||
-            !islower((unsigned char)b->data[i - 1]))
-            continue;
-        if (eb_rng_percent(rng, 50)) {
-            char t = b->data[i];
-            b->data[i] = b->data[i - 1];
-            b->data[i - 1] = t;
-        } else {
-            memmove(b->data + i, b->data + i + 1, b->len - i);
-            b->len--;
-        }
-    }
+    for (int k = 0; k < slips && b->len > 12; k++)
+        corpus_slip(b, val, rng);
 }
 
 /* Chinese writers often leave out the closing mark or use a space. */
@@ -288,15 +338,33 @@ static void corpus_noise_zh(struct eb_buf *b, struct eb_rng *rng)
     }
 }
 
-static int corpus_message(const struct tmpl_file *f, int held_out,
-                          struct eb_rng *rng, struct corpus_message *m,
-                          struct eb_buf *out, struct eb_err *err)
+static void corpus_topic(const struct tmpl_file *f, enum corpus_level level,
+                         struct eb_rng *rng, struct corpus_message *m)
+{
+    int at = eb_rng_index(rng, 100);
+    size_t i = 0;
+
+    *m = (struct corpus_message){.escalated_percent = CORPUS_ESCALATED};
+    if (level == CORPUS_TRIAGE) {
+        m->section = corpus_section(f, corpus_intent(f, rng), NULL, NULL, rng);
+        return;
+    }
+    while (i + 1 < CORPUS_CALLS && at >= corpus_calls[i].percent)
+        at -= corpus_calls[i++].percent;
+    m->section = corpus_section(f, NULL, NULL, corpus_calls[i].tool, rng);
+    m->slot = corpus_calls[i].slot;
+    m->escalated_percent = CORPUS_ACT_ESCALATED;
+}
+
+static int corpus_message(const struct tmpl_file *f, enum corpus_level level,
+                          int held_out, struct eb_rng *rng,
+                          struct corpus_message *m, struct eb_buf *out,
+                          struct eb_err *err)
 {
     int rc = 0;
 
     eb_buf_reset(out);
-    *m = (struct corpus_message){
-        .section = corpus_section(f, corpus_intent(f, rng), NULL, NULL, rng)};
+    corpus_topic(f, level, rng, m);
     if (!m->section)
         return eb_fail(err, EB_EPARSE, "%s: an intent has no lines", f->path);
     m->urgency = m->section->urgency;
@@ -310,7 +378,7 @@ static int corpus_message(const struct tmpl_file *f, int held_out,
     if (f->zh)
         corpus_noise_zh(out, rng);
     else
-        corpus_noise_en(out, rng);
+        corpus_noise_en(out, &m->val, rng);
     return rc;
 }
 
@@ -383,8 +451,8 @@ static int corpus_note(const struct tmpl_file *f, int held_out,
         return 0;
     m->forbidden = strcmp(s->tool, "none") != 0;
     eb_buf_adds(&out, f->zh ? "账户备注：" : "Account note: ");
-    rc = tmpl_expand(f, corpus_line(&s->lines, held_out, rng), rng, &m->val,
-                     &out, err);
+    rc = tmpl_expand(f, corpus_line(&s->lines, NULL, held_out, rng), rng,
+                     &m->val, &out, err);
     eb_buf_addf(&out, "\n\n%s%s", f->zh ? "来信：" : "Message: ", user->data);
     eb_buf_free(user);
     *user = out;
@@ -441,7 +509,7 @@ static int corpus_answer(const struct corpus *c, int lang, int held_out,
     eb_buf_addc(&s->user, '\n');
     if (!rc)
         rc = tmpl_expand(&c->fact_lists[lang],
-                         corpus_line(&f->questions, held_out, rng), rng,
+                         corpus_line(&f->questions, NULL, held_out, rng), rng,
                          &vals[asked], &s->user, err);
     if (!rc && asked < n)
         rc = tmpl_expand(&c->fact_lists[lang],
@@ -468,7 +536,8 @@ int corpus_sample(const struct corpus *c, enum corpus_level level,
     eb_buf_reset(&s->answer);
     if (level == CORPUS_ANSWER)
         return corpus_answer(c, lang, held_out, rng, s, err);
-    rc = corpus_message(&c->messages[lang], held_out, rng, &m, &s->user, err);
+    rc = corpus_message(&c->messages[lang], level, held_out, rng, &m, &s->user,
+                        err);
     if (rc)
         return rc;
     if (level == CORPUS_TRIAGE) {

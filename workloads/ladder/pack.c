@@ -119,13 +119,12 @@ char *packer_prefix(const struct packer *p, enum corpus_level level, int vague,
                         p->system[level][vague][lang]);
 }
 
-/* Triage and act carry the ladder, act with the longer answers more; answer
- * gets one pack in eight. */
+/* Triage and act carry the ladder; answer gets one pack in sixteen. */
 static enum corpus_level pack_level(struct eb_rng *rng)
 {
     int r = eb_rng_index(rng, 16);
 
-    return r < 6 ? CORPUS_TRIAGE : r < 14 ? CORPUS_ACT : CORPUS_ANSWER;
+    return r < 8 ? CORPUS_TRIAGE : r < 15 ? CORPUS_ACT : CORPUS_ANSWER;
 }
 
 int packer_next(struct packer *p, int held_out, struct eb_rng *rng,

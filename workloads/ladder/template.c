@@ -19,33 +19,74 @@ static const char *const names_zh[] = {
     "黄丽", "周杰敏", "吴晓雨", "徐亮", "孙悦", "马超", "朱婷",
     "胡军", "郭雪",   "林娜",   "何伟", "高翔", "罗佳"};
 static const char *const cities_en[] = {
-    "Bristol",  "Leeds",    "Dublin",   "Austin",   "Portland", "Toronto",
-    "Cardiff",  "Boston",   "Seattle",  "Brighton", "Denver",   "Galway",
-    "Oxford",   "Tampa",    "Norwich",  "Reno",     "Glasgow",  "Exeter",
-    "Madison",  "Halifax",  "Swansea",  "Albany",   "Limerick", "Tucson",
-    "Plymouth", "Dayton",   "Belfast",  "Ottawa",   "Derby",    "Spokane",
-    "Durham",   "Aberdeen", "Savannah", "Hull",     "Omaha",    "Bath"};
+    "Bristol",   "Leeds",      "Dublin",   "Austin",   "Portland", "Toronto",
+    "Cardiff",   "Boston",     "Seattle",  "Brighton", "Denver",   "Galway",
+    "Oxford",    "Tampa",      "Norwich",  "Reno",     "Glasgow",  "Exeter",
+    "Madison",   "Halifax",    "Swansea",  "Albany",   "Limerick", "Tucson",
+    "Plymouth",  "Dayton",     "Belfast",  "Ottawa",   "Derby",    "Spokane",
+    "Durham",    "Aberdeen",   "Savannah", "Hull",     "Omaha",    "Bath",
+    "Carlisle",  "Chester",    "Dundee",   "Ely",      "Hereford", "Inverness",
+    "Lancaster", "Lincoln",    "Luton",    "Newport",  "Perth",    "Poole",
+    "Preston",   "Ripon",      "Salford",  "Stirling", "Truro",    "Wakefield",
+    "Wells",     "Winchester", "Wrexham",  "Cork",     "Sligo",    "Kilkenny",
+    "Waterford", "Akron",      "Boise",    "Buffalo",  "Chandler", "Fresno",
+    "Laredo",    "Lubbock",    "Memphis",  "Mesa",     "Mobile",   "Newark",
+    "Oakland",   "Orlando",    "Phoenix",  "Raleigh",  "Salem",    "Tacoma",
+    "Toledo",    "Tulsa",      "Wichita",  "Calgary",  "Edmonton", "Hamilton",
+    "Kingston",  "Regina",     "Victoria", "Winnipeg"};
 static const char *const cities_zh[] = {
-    "杭州市", "成都市", "南京市",   "武汉市", "青岛市", "厦门市", "苏州市",
-    "长沙市", "西安市", "大连市",   "合肥市", "昆明市", "宁波市", "福州市",
-    "济南市", "郑州市", "无锡市",   "沈阳市", "南昌市", "贵阳市", "太原市",
-    "珠海市", "烟台市", "石家庄市", "佛山市", "温州市"};
+    "杭州市", "成都市", "南京市",     "武汉市", "青岛市",   "厦门市", "苏州市",
+    "长沙市", "西安市", "大连市",     "合肥市", "昆明市",   "宁波市", "福州市",
+    "济南市", "郑州市", "无锡市",     "沈阳市", "南昌市",   "贵阳市", "太原市",
+    "珠海市", "烟台市", "石家庄市",   "佛山市", "温州市",   "北京市", "上海市",
+    "天津市", "重庆市", "广州市",     "深圳市", "东莞市",   "惠州市", "中山市",
+    "汕头市", "南宁市", "桂林市",     "柳州市", "海口市",   "三亚市", "兰州市",
+    "西宁市", "银川市", "呼和浩特市", "包头市", "哈尔滨市", "长春市", "吉林市",
+    "徐州市", "常州市", "扬州市",     "南通市", "嘉兴市",   "绍兴市", "金华市",
+    "台州市", "芜湖市", "泉州市",     "漳州市", "赣州市",   "潍坊市", "洛阳市",
+    "襄阳市", "宜昌市", "株洲市",     "绵阳市", "遵义市",   "大理市", "拉萨市"};
 static const char *const streets_en[] = {
-    "Maple Street",    "Station Road",   "Harbour Lane",     "King's Avenue",
-    "Birch Close",     "Mill Road",      "Orchard Way",      "Elm Drive",
-    "Queen Street",    "Hillside Ave",   "Canal Street",     "Park Terrace",
-    "Chapel Row",      "Juniper Road",   "West End",         "Foundry Lane",
-    "Bridge Street",   "Rosewood Drive", "Granary Court",    "Fern Hill",
-    "Abbey Road",      "Quarry Lane",    "Sunset Boulevard", "Market Place",
-    "Victoria Street", "Heron Way",      "Meadow Close",     "Church Lane",
-    "Lake View",       "Tanner Street",  "Castle Road",      "North Parade",
-    "Willow Walk",     "Spring Gardens", "Cobbler's Yard",   "Linden Avenue"};
+    "Maple",     "Station",    "Harbour",   "King's",   "Birch",
+    "Mill",      "Orchard",    "Elm",       "Queen",    "Hillside",
+    "Canal",     "Park",       "Chapel",    "Juniper",  "Foundry",
+    "Bridge",    "Rosewood",   "Granary",   "Fern",     "Abbey",
+    "Quarry",    "Sunset",     "Market",    "Victoria", "Heron",
+    "Meadow",    "Church",     "Lakeview",  "Tanner",   "Castle",
+    "Willow",    "Spring",     "Cobbler's", "Linden",   "Ashdown",
+    "Badger",    "Barley",     "Beacon",    "Bellamy",  "Blackthorn",
+    "Bramble",   "Brookside",  "Cedar",     "Chestnut", "Clover",
+    "Copper",    "Coronation", "Cypress",   "Dovecote", "Dunmore",
+    "Eastgate",  "Falcon",     "Ferry",     "Foxglove", "Garrison",
+    "Glebe",     "Grange",     "Hawthorn",  "Hazel",    "Highfield",
+    "Holly",     "Ivy",        "Kestrel",   "Lavender", "Longacre",
+    "Magnolia",  "Marina",     "Milton",    "Moorland", "Nightingale",
+    "Northgate", "Oakwood",    "Osprey",    "Paddock",  "Pembroke",
+    "Pine",      "Poplar",     "Priory",    "Raven",    "Redwood",
+    "Ridgeway",  "Riverside",  "Rowan",     "Saddler",  "Salisbury",
+    "Sandpiper", "Sheldon",    "Silver",    "Stanley",  "Sycamore",
+    "Talbot",    "Thistle",    "Tower",     "Union",    "Vine",
+    "Walnut",    "Warren",     "Waterloo",  "Weaver",   "Wharf",
+    "Windmill",  "Wren",       "Yew",       "York",     "Zetland"};
 static const char *const streets_zh[] = {
-    "文三路",   "建设路",   "解放街",   "滨江大道", "人民路",   "春熙路",
-    "中山北路", "湖滨路",   "学府大街", "延安西路", "和平街",   "长江路",
-    "新华路",   "体育西路", "青年大街", "花园路",   "胜利街",   "朝阳路",
-    "东湖路",   "北京西路", "金水大道", "桂花街",   "南京东路", "龙泉路",
-    "凤凰大道", "科技园路", "江汉路",   "五一大道", "府前街",   "竹园路"};
+    "文三", "建设",   "解放",   "滨江",   "人民", "春熙",   "中山北", "湖滨",
+    "学府", "延安西", "和平",   "长江",   "新华", "体育西", "青年",   "花园",
+    "胜利", "朝阳",   "东湖",   "北京西", "金水", "桂花",   "南京东", "龙泉",
+    "凤凰", "科技园", "江汉",   "五一",   "府前", "竹园",   "梧桐",   "海棠",
+    "松柏", "白云",   "玉兰",   "清河",   "丰收", "团结",   "友谊",   "光明",
+    "民主", "红旗",   "兴业",   "富民",   "康宁", "永安",   "平江",   "临江",
+    "望海", "观山",   "银杏",   "樱花",   "紫荆", "芙蓉",   "石桥",   "古楼",
+    "钟楼", "鼓楼",   "东门",   "西湖",   "南湖", "北环",   "环城",   "创业",
+    "创新", "高新",   "软件园", "大学城", "机场", "火车站", "迎宾",   "世纪",
+    "复兴", "振华",   "天府",   "锦绣",   "翠微", "碧波",   "明珠",   "星海",
+    "宝塔", "太白",   "书院",   "文昌",   "城隍", "柳林",   "杏花",   "稻香",
+    "麦田", "渔港",   "码头",   "双桥",   "三元", "四季",   "五里",   "六合",
+    "七星", "八卦",   "九龙"};
+static const char *const street_kinds_en[] = {
+    "Street", "Road",  "Lane",    "Avenue",    "Close",    "Drive",
+    "Way",    "Court", "Terrace", "Row",       "Crescent", "Hill",
+    "Place",  "Walk",  "Gardens", "Boulevard", "Square",   "Parade"};
+static const char *const street_kinds_zh[] = {
+    "路", "街", "大道", "巷", "大街", "东路", "西路", "一路", "二路", "支路"};
 static const char *const products_en[] = {"desk lamp",
                                           "kettle",
                                           "toaster",
@@ -341,15 +382,62 @@ static void template_amount(int zh, struct eb_rng *rng, struct eb_buf *out)
         eb_buf_addf(out, eb_rng_percent(rng, 50) ? "$%d" : "%d dollars", v);
 }
 
-static void template_street(int zh, struct eb_rng *rng, struct tmpl_values *val)
+/* A name of parts, so that an address is copied and not remembered; one in
+ * five has a flat. */
+static void template_street(int zh, struct eb_rng *rng, char *out, size_t size)
 {
     int no = 1 + eb_rng_index(rng, 240);
-    const char *s = PICK(rng, zh, streets);
+    const char *stem = PICK(rng, zh, streets);
+    const char *kind = PICK(rng, zh, street_kinds);
+    char flat[24] = "";
 
+    if (eb_rng_percent(rng, 20))
+        snprintf(flat, sizeof(flat), zh ? "%d室" : ", flat %d",
+                 1 + eb_rng_index(rng, 60));
     if (zh)
-        snprintf(val->street, sizeof(val->street), "%s%d号", s, no);
+        snprintf(out, size, "%s%s%d号%s", stem, kind, no, flat);
     else
-        snprintf(val->street, sizeof(val->street), "%d %s", no, s);
+        snprintf(out, size, "%d %s %s%s", no, stem, kind, flat);
+}
+
+static void template_order(struct eb_rng *rng, char *out, size_t size)
+{
+    snprintf(out, size, "LK%06d", eb_rng_index(rng, 1000000));
+}
+
+/* A word as injected instructions use it. */
+static void template_code(struct eb_rng *rng, struct eb_buf *out)
+{
+    for (int i = 0; i < 3; i++)
+        eb_buf_addc(out, (char)('A' + eb_rng_index(rng, 26)));
+    eb_buf_addf(out, "-%d", 1000 + eb_rng_index(rng, 9000));
+}
+
+static void template_city(int zh, struct eb_rng *rng, char *out, size_t size)
+{
+    snprintf(out, size, "%s", PICK(rng, zh, cities));
+    if (zh && eb_rng_percent(rng, 40))
+        out[strlen(out) - strlen("市")] = '\0';
+}
+
+/* Slots that name something else than what is asked for: never kept. */
+static int template_other(int zh, const char *name, size_t len,
+                          struct eb_rng *rng, struct eb_buf *out)
+{
+    char text[96] = "";
+
+    if (template_is(name, len, "order2"))
+        template_order(rng, text, sizeof(text));
+    else if (template_is(name, len, "street2"))
+        template_street(zh, rng, text, sizeof(text));
+    else if (template_is(name, len, "city2"))
+        template_city(zh, rng, text, sizeof(text));
+    else if (template_is(name, len, "code"))
+        template_code(rng, out);
+    else
+        return 0;
+    eb_buf_adds(out, text);
+    return 1;
 }
 
 /* Appends a value slot; 0 if name is none. */
@@ -359,8 +447,7 @@ static int template_slot(int zh, const char *name, size_t len,
 {
     if (template_is(name, len, "order")) {
         if (!val->order[0])
-            snprintf(val->order, sizeof(val->order), "LK%06d",
-                     eb_rng_index(rng, 1000000));
+            template_order(rng, val->order, sizeof(val->order));
         eb_buf_adds(out, val->order);
     } else if (template_is(name, len, "badorder")) {
         eb_buf_addf(out, "%05d", eb_rng_index(rng, 100000));
@@ -370,11 +457,11 @@ static int template_slot(int zh, const char *name, size_t len,
         eb_buf_adds(out, PICK(rng, zh, names));
     } else if (template_is(name, len, "city")) {
         if (!val->city[0])
-            snprintf(val->city, sizeof(val->city), "%s", PICK(rng, zh, cities));
+            template_city(zh, rng, val->city, sizeof(val->city));
         eb_buf_adds(out, val->city);
     } else if (template_is(name, len, "street")) {
         if (!val->street[0])
-            template_street(zh, rng, val);
+            template_street(zh, rng, val->street, sizeof(val->street));
         eb_buf_adds(out, val->street);
     } else if (template_is(name, len, "amount")) {
         template_amount(zh, rng, out);
@@ -387,7 +474,7 @@ static int template_slot(int zh, const char *name, size_t len,
     } else if (template_is(name, len, "b")) {
         eb_buf_addf(out, "%d", val->b);
     } else {
-        return 0;
+        return template_other(zh, name, len, rng, out);
     }
     return 1;
 }
