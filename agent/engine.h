@@ -46,13 +46,18 @@ struct eb_message {
 struct eb_request {
     const char *prompt;  /* as render wrote it */
     const char *grammar; /* GBNF, start symbol root; NULL: output is free */
-    int max_tokens;      /* the runner cancels then; engines may need it */
+    int max_tokens;      /* engines that count their tokens end the reply there;
+                            the runner cancels those that do not */
 };
+
+/* Some servers stream letters: a reply whose tokens nobody counts ends after
+ * so many pieces for each token that it may have. */
+#define EB_ENGINE_PIECES_A_TOKEN 16
 
 /* What a step did to one slot: a token, or the end of its reply. */
 struct eb_event {
     int slot;
-    int token;         /* -1: the engine does not tell */
+    int token;         /* -1: the piece need not be one token */
     const char *piece; /* bytes, not terminated; good until the next step, or
                           the next start or cancel of this slot */
     size_t len;

@@ -190,7 +190,7 @@ static void fake_event(const struct fake *f, struct fake_slot *s,
     int chatter = strcmp(f->mode, "chatter") == 0;
 
     *e = (struct eb_event){.slot = (int)(s - f->slots),
-                           .token = -1,
+                           .token = s->reply_tokens,
                            .piece = s->piece,
                            .prompt_tokens = s->prompt_tokens,
                            .cached_tokens = s->cached_tokens};

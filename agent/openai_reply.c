@@ -5,14 +5,12 @@
 #include <string.h>
 
 #include "agent/chat.h"
+#include "agent/engine.h"
 #include "common/json.h"
 #include "common/mem.h"
 #include "workloads/text.h"
 
 #define REPLY_EVENT_BYTES (1u << 20)
-/* A piece is a token with most servers, some send letters; an endless stream
- * ends all the same. */
-#define REPLY_PIECES_A_TOKEN 16
 /* The JSON around one piece of text; 350 bytes with llama-server. */
 #define REPLY_PIECE_BYTES 1024
 
@@ -29,7 +27,7 @@ void eb_openai_reply_begin(struct eb_openai_reply *r, int max_tokens)
     }
     r->max_tokens = max_tokens;
     r->max_bytes = REPLY_EVENT_BYTES + (size_t)max_tokens *
-                                           REPLY_PIECES_A_TOKEN *
+                                           EB_ENGINE_PIECES_A_TOKEN *
                                            REPLY_PIECE_BYTES;
     r->n_bytes = r->n_pieces = r->given = 0;
     r->n_calls = r->finished = r->limited = r->filtered = r->done = 0;
@@ -175,7 +173,7 @@ static int reply_delta(struct eb_openai_reply *r, const cJSON *delta,
             rc = reply_call(r, call, err);
     }
     if (rc == 0 && r->max_tokens > 0 &&
-        r->n_pieces / REPLY_PIECES_A_TOKEN >= (size_t)r->max_tokens)
+        r->n_pieces / EB_ENGINE_PIECES_A_TOKEN >= (size_t)r->max_tokens)
         rc = eb_fail(err, EB_ELIMIT, "token limit: the server wrote on");
     return rc;
 }

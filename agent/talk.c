@@ -190,7 +190,9 @@ int eb_talk_event(struct eb_talk *t, struct eb_engine *e,
     }
     eb_meter_token(&t->meter, now_ns);
     eb_buf_add(&t->raw, event->piece, event->len);
-    if (++t->n_tokens < t->max_tokens)
+    t->n_tokens++;
+    if (t->n_tokens <
+        t->max_tokens * (event->token < 0 ? EB_ENGINE_PIECES_A_TOKEN : 1))
         return 0;
     e->ops->cancel(e, event->slot);
     eb_talk_fail(t, EB_ELIMIT, "token limit", now_ns);
