@@ -6,6 +6,7 @@
 #include "agent/run_parts.h"
 #include "common/fs.h"
 #include "common/mem.h"
+#include "workloads/data.h"
 
 #define OPTS_CTX_MIN 256
 #define OPTS_CTX_MAX (1 << 20)
@@ -256,33 +257,21 @@ static size_t opts_folder(const char *dir, char ***paths)
 int eb_run_models(struct eb_buf *folder, char ***paths, size_t *n,
                   struct eb_err *err)
 {
-    const char *env = getenv("EDGEBENCH_DATA"), *slash;
-    char *dirs[4], *here;
-    size_t n_dirs = 0, i;
+    char *roots[EB_DATA_ROOTS];
+    size_t n_roots = eb_data_roots(roots);
 
-    if (env != NULL && *env != '\0') {
-        dirs[n_dirs++] = eb_fs_join(env, "models");
-        dirs[n_dirs++] = eb_fs_join(env, "workloads/models");
-    } else {
-        slash = strrchr(__FILE__, '/');
-        here = slash != NULL ? eb_xstrndup(__FILE__, (size_t)(slash - __FILE__))
-                             : eb_xstrdup(".");
-        dirs[n_dirs++] = eb_fs_join(here, "../workloads/models");
-        free(here);
-#ifdef EB_DATA_DIR
-        dirs[n_dirs++] = eb_fs_join(EB_DATA_DIR, "workloads/models");
-#endif
-    }
     *n = 0;
     *paths = NULL;
-    for (i = 0; i < n_dirs; i++) {
-        if (*n == 0 && (*n = opts_folder(dirs[i], paths)) > 0)
-            eb_buf_adds(folder, dirs[i]);
+    for (size_t i = 0; i < n_roots; i++) {
+        char *dir = eb_fs_join(roots[i], "models");
+        if (*n == 0 && (*n = opts_folder(dir, paths)) > 0)
+            eb_buf_adds(folder, dir);
+        free(dir);
     }
     if (*n == 0)
-        eb_fail(err, EB_ENOENT, "no models in %s: give one with -m FILE.gguf",
-                dirs[0]);
-    for (i = 0; i < n_dirs; i++)
-        free(dirs[i]);
+        eb_fail(err, EB_ENOENT,
+                "no models in %s/models: give one with -m FILE.gguf", roots[0]);
+    for (size_t i = 0; i < n_roots; i++)
+        free(roots[i]);
     return *n > 0 ? 0 : EB_ENOENT;
 }

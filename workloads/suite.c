@@ -9,6 +9,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "workloads/calls.h"
+#include "workloads/data.h"
 #include "workloads/prompt.h"
 #include "workloads/slots.h"
 #include "workloads/suite_parts.h"
@@ -97,26 +98,6 @@ static int suite_is_job(const char *dir)
     return yes;
 }
 
-/* The folders that hold job folders, in the order they are searched. The
- * source tree is known by this file's own name. */
-static size_t suite_roots(char *roots[4])
-{
-    const char *env = getenv("EDGEBENCH_DATA"), *slash;
-    size_t n = 0;
-
-    if (env != NULL && *env != '\0') {
-        roots[n++] = eb_xstrdup(env);
-        roots[n++] = eb_fs_join(env, "workloads");
-    }
-    slash = strrchr(__FILE__, '/');
-    if (slash != NULL)
-        roots[n++] = eb_xstrndup(__FILE__, (size_t)(slash - __FILE__));
-#ifdef EB_DATA_DIR
-    roots[n++] = eb_fs_join(EB_DATA_DIR, "workloads");
-#endif
-    return n;
-}
-
 static int suite_cmp(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -124,8 +105,8 @@ static int suite_cmp(const void *a, const void *b)
 
 void eb_suite_names(char ***names, size_t *n)
 {
-    char *roots[4], **list;
-    size_t n_roots = suite_roots(roots), n_list, i, k, count = 0;
+    char *roots[EB_DATA_ROOTS], **list;
+    size_t n_roots = eb_data_roots(roots), n_list, i, k, count = 0;
 
     *names = NULL;
     for (i = 0; i < n_roots; i++) {
@@ -175,7 +156,7 @@ static int suite_unknown(const char *name, struct eb_err *err)
 
 int eb_suite_find(const char *name, char **dir, struct eb_err *err)
 {
-    char *roots[4];
+    char *roots[EB_DATA_ROOTS];
     size_t n, i;
 
     *dir = NULL;
@@ -183,7 +164,7 @@ int eb_suite_find(const char *name, char **dir, struct eb_err *err)
         *dir = eb_xstrdup(name);
         return 0;
     }
-    n = strchr(name, '/') == NULL ? suite_roots(roots) : 0;
+    n = strchr(name, '/') == NULL ? eb_data_roots(roots) : 0;
     for (i = 0; i < n; i++) {
         char *try = eb_fs_join(roots[i], name);
 

@@ -82,4 +82,13 @@ run 7 --limit 1 --no-speed -m "${models[0]}" --collector "$url" --require-upload
 start "$port"
 "$build/edgebench" spool push --collector "$url" >/dev/null
 [ -z "$("$build/edgebench" spool list | grep -E '[0-9a-f]{8}-' || true)" ] || fail "push left records"
+
+# A copy of the installed tree finds its own jobs and models.
+cmake --install "$build" --prefix "$tmp/usr" >/dev/null
+mv "$tmp/usr" "$tmp/moved"
+jobs=$tmp/moved/share/edgebench/workloads
+[ "$(find "$jobs/models" -name 'ladder-*.gguf' | wc -l)" = 4 ] || fail "models are not installed"
+cp -r "$jobs/custsvc" "$jobs/moved"
+(cd "$tmp" && moved/bin/edgebench suites list) >"$tmp/out"
+grep -q '^moved ' "$tmp/out" || fail "the installed edgebench does not see its own data"
 echo "e2e: passed"
