@@ -17,7 +17,7 @@
 #include "workloads/text.h"
 
 #define DATA EB_SOURCE_DIR "/workloads/"
-#define SAMPLES 40000 /* a language */
+#define SAMPLES 100000 /* a language */
 #define ACT_SAMPLES 4000
 #define MIN_CHARS 10 /* shorter ones ("where is it") are common speech */
 

@@ -136,17 +136,18 @@ static const char *corpus_line(const struct tmpl_lines *l, const char *slot,
 }
 
 /* What act samples ask for, in per cent, close to what a shop's agent gets:
- * intents drawn evenly would leave two thirds without a call. */
+ * intents drawn evenly would leave two thirds without a call. Addresses are
+ * more, since copying them is what is hardest to learn. */
 static const struct corpus_call {
     const char *tool; /* or its prefix */
     const char *slot; /* without it there is no call */
     int percent;
-} corpus_calls[] = {{"lookup_order", "<order>", 12},
-                    {"refund:", "<order>", 22},
-                    {"change_address", "<order>", 12},
-                    {"cancel_order", "<order>", 12},
-                    {"ticket:", NULL, 14},
-                    {"none", NULL, 28}};
+} corpus_calls[] = {{"lookup_order", "<order>", 11},
+                    {"refund:", "<order>", 20},
+                    {"change_address", "<order>", 18},
+                    {"cancel_order", "<order>", 11},
+                    {"ticket:", NULL, 13},
+                    {"none", NULL, 27}};
 #define CORPUS_CALLS (sizeof(corpus_calls) / sizeof(corpus_calls[0]))
 #define CORPUS_ACT_ESCALATED                                                   \
     10 /* percent that become tickets by a sentence                            \

@@ -119,12 +119,12 @@ char *packer_prefix(const struct packer *p, enum corpus_level level, int vague,
                         p->system[level][vague][lang]);
 }
 
-/* Triage and act carry the ladder; answer gets one pack in sixteen. */
+/* Act, with the longer answers, gets most packs; answer one in sixteen. */
 static enum corpus_level pack_level(struct eb_rng *rng)
 {
     int r = eb_rng_index(rng, 16);
 
-    return r < 8 ? CORPUS_TRIAGE : r < 15 ? CORPUS_ACT : CORPUS_ANSWER;
+    return r < 5 ? CORPUS_TRIAGE : r < 15 ? CORPUS_ACT : CORPUS_ANSWER;
 }
 
 int packer_next(struct packer *p, int held_out, struct eb_rng *rng,
