@@ -99,6 +99,7 @@ static const char *const capture_files[] = {
     CPU "cpu[0-9]*/cache/index*/size",
     CPU "cpu[0-9]*/cache/index*/shared_cpu_list",
     "/sys/devices/platform/soc*/soc*/get_throttled",
+    "/vcgencmd/pmic_read_adc",
 };
 
 /* Their being there is all that counts. */

@@ -5,10 +5,8 @@
 
 #include "agent/doctor_parts.h"
 #include "agent/power.h"
-#include "agent/sysfs.h"
 #include "common/buf.h"
 #include "common/clock.h"
-#include "common/fs.h"
 
 #define POWER_PROOF_NS INT64_C(20000000)
 #define RAPL_RULE                                                              \
@@ -38,6 +36,15 @@ static void power_fix(struct doctor *d, const char *driver, int rc,
         eb_doctor_fix(d, d->android ? "pull the cable; adb over Wi-Fi: adb "
                                       "tcpip 5555; adb connect ADDRESS:5555"
                                     : "pull the cable");
+    else if (strcmp(driver, "odpm") == 0 && rc == EB_EPERM)
+        eb_doctor_fix(d, "run as root; without: adb shell dumpsys android."
+                         "hardware.power.stats.IPowerStats/default shows the "
+                         "rails");
+    else if (strcmp(driver, "rpi") == 0 && rc == EB_EPERM)
+        eb_doctor_fix(d, "sudo usermod -aG video $USER, then log in again");
+    else if (strcmp(driver, "rpi") == 0 && d->live &&
+             strstr(d->board, "Raspberry Pi 5") != NULL)
+        eb_doctor_fix(d, "sudo apt-get install raspi-utils (vcgencmd)");
     else if (strcmp(driver, "nvml") == 0 &&
              eb_doctor_has(d, "/proc/driver/nvidia/version"))
         eb_doctor_fix(d, d->container ? "docker run --gpus all ..."
@@ -112,41 +119,15 @@ static int power_driver(struct doctor *d, const struct eb_power_ops *ops)
     return why == NULL;
 }
 
-/* Sources that exist but that this program has no driver for. */
-static void power_odpm(struct doctor *d)
-{
-    static const char dir[] = "/sys/bus/iio/devices";
-    char **names, name[64], text[64];
-    const char *why;
-    size_t n, i;
-
-    eb_sysfs_list(d->sysroot, dir, &names, &n);
-    for (i = 0; i < n; i++) {
-        if (eb_sysfs_textf(d->sysroot, name, sizeof(name), "%s/%s/name", dir,
-                           names[i]) != NULL ||
-            strstr(name, "-odpm") == NULL)
-            continue;
-        why = eb_sysfs_textf(d->sysroot, text, sizeof(text),
-                             "%s/%s/energy_value", dir, names[i]);
-        eb_doctor_add(d, "power", name, DOCTOR_MISSING, "%s",
-                      why != NULL ? why : "unsupported: no driver for it");
-        eb_doctor_fix(d, "adb shell dumpsys android.hardware.power.stats."
-                         "IPowerStats/default shows the rails; else an "
-                         "external meter");
-    }
-    if (n > 0)
-        eb_fs_list_free(names, n);
-}
-
+/* What the rails are not. */
 static void power_pi(struct doctor *d)
 {
     if (strstr(d->board, "Raspberry Pi 5") == NULL)
         return;
-    eb_doctor_add(d, "power", "pmic", DOCTOR_MISSING,
-                  "unsupported: the PMIC tells the rails only, not what the "
+    eb_doctor_add(d, "power", "board", DOCTOR_MISSING,
+                  "unsupported: the PMIC tells its rails only, not what the "
                   "board takes");
-    eb_doctor_fix(d, "an external meter: EDGEBENCH_METER=http://ADDRESS; the "
-                     "rails: vcgencmd pmic_read_adc (group video)");
+    eb_doctor_fix(d, "an external meter: EDGEBENCH_METER=http://ADDRESS");
 }
 
 void eb_doctor_power(struct doctor *d)
@@ -162,11 +143,11 @@ void eb_doctor_power(struct doctor *d)
         /* A recording has no kernel and no library to ask. */
         if (!d->live &&
             (strcmp(ops->name, "perf") == 0 || strcmp(ops->name, "nvml") == 0 ||
+             strcmp(ops->name, "ioreport") == 0 ||
              strcmp(ops->name, "meter") == 0))
             continue;
         found += power_driver(d, ops);
     }
-    power_odpm(d);
     power_pi(d);
     if (found > 0)
         return;

@@ -19,18 +19,9 @@
 
 /* A meter at the wall holds all of the device, so it comes first. */
 const struct eb_power_ops *const eb_power_drivers[] = {
-    &eb_power_meter, &eb_power_battery, &eb_power_ina3221,
-    &eb_power_rapl,  &eb_power_perf,    &eb_power_nvml,
-    &eb_power_hwmon, &eb_power_fake,    NULL};
-
-/* Sensors that this build has no driver for, so that no record is silent
- * about them. */
-static const struct {
-    const char *name, *reason;
-} power_missing[] = {
-    {"ioreport", "unsupported: macOS IOReport is not in this build"},
-    {"odpm", "unsupported: Pixel power rails are not in this build"},
-    {"rpi", "unsupported: the Raspberry Pi 5's PMIC is not in this build"}};
+    &eb_power_meter, &eb_power_battery, &eb_power_ina3221, &eb_power_rapl,
+    &eb_power_perf,  &eb_power_nvml,    &eb_power_hwmon,   &eb_power_ioreport,
+    &eb_power_odpm,  &eb_power_rpi,     &eb_power_fake,    NULL};
 
 const char *eb_power_mode_name(enum eb_power_mode m)
 {
@@ -100,25 +91,40 @@ static int power_code(int errnum)
     return eb_code_from_errno(errnum);
 }
 
-int eb_power_read_line(const char *path, char *out, size_t size)
+/* As much as there is in one read, which for /sys is all. */
+static int power_read(const char *path, char *out, size_t size, size_t *len)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     ssize_t n;
     int e;
 
+    *len = 0;
     out[0] = '\0';
     if (fd < 0)
         return power_code(errno);
     n = read(fd, out, size - 1);
     e = errno;
     close(fd);
-    if (n < 0) {
-        out[0] = '\0';
-        return power_code(e);
-    }
-    out[n] = '\0';
+    *len = n > 0 ? (size_t)n : 0;
+    out[*len] = '\0';
+    return n < 0 ? power_code(e) : 0;
+}
+
+int eb_power_read_text(const char *path, char *out, size_t size)
+{
+    size_t len;
+    int rc = power_read(path, out, size, &len);
+
+    return rc == 0 && len == size - 1 ? EB_EPARSE : rc;
+}
+
+int eb_power_read_line(const char *path, char *out, size_t size)
+{
+    size_t len;
+    int rc = power_read(path, out, size, &len);
+
     out[strcspn(out, "\n")] = '\0';
-    return 0;
+    return rc;
 }
 
 int eb_power_read_int(const char *path, int64_t *out)
@@ -402,18 +408,4 @@ void eb_power_reset(struct eb_power *p)
 struct eb_sampler *eb_power_sampler(struct eb_power *p)
 {
     return p != NULL ? p->sampler : NULL;
-}
-
-void eb_power_missing(cJSON *out)
-{
-    size_t i;
-
-    for (i = 0; i < sizeof(power_missing) / sizeof(*power_missing); i++) {
-        cJSON *v = cJSON_CreateObject();
-
-        cJSON_AddStringToObject(v, "name", power_missing[i].name);
-        cJSON_AddStringToObject(v, "state", "unsupported");
-        cJSON_AddStringToObject(v, "reason", power_missing[i].reason);
-        cJSON_AddItemToArray(out, v);
-    }
 }

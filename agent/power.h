@@ -92,6 +92,7 @@ struct eb_power_hints {
     const char *meter; /* NULL: $EDGEBENCH_METER (power_meter.c) */
     const char *nvml;  /* library; NULL: $EDGEBENCH_NVML, libnvidia-ml.so.1 */
     const char *fake;  /* NULL: $EDGEBENCH_POWER_FAKE (power_fake.c) */
+    const char *vcgencmd; /* path; NULL: $EDGEBENCH_VCGENCMD, $PATH */
     /* Clock of the tests, which tick by hand; NULL: CLOCK_MONOTONIC and a
      * thread. */
     int64_t (*clock)(void *arg);
@@ -122,7 +123,7 @@ struct eb_power_ops {
 extern const struct eb_power_ops *const eb_power_drivers[];
 extern const struct eb_power_ops eb_power_rapl, eb_power_perf, eb_power_nvml,
     eb_power_ina3221, eb_power_hwmon, eb_power_battery, eb_power_meter,
-    eb_power_fake;
+    eb_power_odpm, eb_power_rpi, eb_power_ioreport, eb_power_fake;
 
 struct eb_power;
 
@@ -163,6 +164,8 @@ struct eb_sampler *eb_power_sampler(struct eb_power *p);
 
 /* Reads a file with one whole number; codes as those of read. */
 int eb_power_read_int(const char *path, int64_t *out);
+/* A file as it is, "" if it cannot be read; EB_EPARSE if it does not fit. */
+int eb_power_read_text(const char *path, char *out, size_t size);
 /* The first line of a file without its end, "" if it cannot be read. */
 int eb_power_read_line(const char *path, char *out, size_t size);
 /* Adds a sensor with everything zero but the ranges; NULL: no room. */

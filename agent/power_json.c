@@ -58,8 +58,6 @@ static void json_drivers(const struct eb_power *p, cJSON *out)
             d->ops->facts(d->dev, v);
         cJSON_AddItemToArray(arr, v);
     }
-    if (p->n_drivers > 0)
-        eb_power_missing(arr);
 }
 
 static cJSON *json_window(const struct eb_power *p, size_t window,

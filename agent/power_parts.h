@@ -27,7 +27,4 @@ struct eb_power {
     int depth;                  /* of the windows */
 };
 
-/* Appends the rows of sensors that this build cannot read. */
-void eb_power_missing(cJSON *out);
-
 #endif

@@ -17,6 +17,8 @@ static const struct {
 } rows[] = {
     {"orin-nano", "power", "ina3221", "ok", "VDD_IN (module)", NULL},
     {"orin-nano", "power", "rapl", "missing", "absent: no /sys/class", NULL},
+    {"orin-nano", "power", "odpm", "missing", "absent", NULL},
+    {"orin-nano", "power", "rpi", "missing", "absent", NULL},
     {"orin-nano", "counters", "hardware", "ok", "armv8_cortex_a78", NULL},
     {"orin-nano", "clocks", "cpufreq", "limited", "schedutil", "jetson_clocks"},
     {"orin-nano", "heat", "temperature", "ok",
@@ -25,7 +27,9 @@ static const struct {
     {"orin-nano", "memory", "size", "ok", "7620 MiB", NULL},
     {"orin-nano", "time", "clock source", "ok", "arch_sys_counter", NULL},
 
-    {"raspberry-pi-5", "power", "pmic", "missing", "unsupported", "meter"},
+    {"raspberry-pi-5", "power", "rpi", "missing", "no permission: /vcgencmd/",
+     "usermod -aG video"},
+    {"raspberry-pi-5", "power", "board", "missing", "unsupported", "meter"},
     {"raspberry-pi-5", "power", "energy", "missing", "absent", "meter"},
     {"raspberry-pi-5", "counters", "hardware", "missing",
      "no permission: armv8_cortex_a76, kernel.perf_event_paranoid is 3",
@@ -51,7 +55,8 @@ static const struct {
     {"amd-epyc", "heat", "temperature", "ok", "k10temp Tctl 44.1 C", NULL},
 
     {"pixel", "power", "battery", "ok", "battery", NULL},
-    {"pixel", "power", "s2mpg10-odpm", "missing", "no permission", "dumpsys"},
+    {"pixel", "power", "odpm", "missing", "no permission: /sys/bus/iio/",
+     "dumpsys"},
     {"pixel", "counters", "hardware", "missing", "armv8_cortex_x1",
      "perf_harden"},
     {"pixel", "clocks", "cpufreq", "limited", "sched_pixel",

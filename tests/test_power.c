@@ -16,57 +16,7 @@
 
 #include "common/fs.h"
 #include "tests/power_help.h"
-
-#define FIXTURE(name) EB_SOURCE_DIR "/tests/fixtures/power/" name
-
-static char root[64];
-
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(root, "/tmp/eb-power-XXXXXX");
-    return mkdtemp(root) == NULL || chmod(root, 0755) != 0;
-}
-
-static int teardown(void **state)
-{
-    char cmd[96];
-
-    (void)state;
-    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", root);
-    return system(cmd);
-}
-
-/* In place: a reader may be between open and read. */
-static void put(const char *path, const char *fmt, ...)
-{
-    char full[512], *slash, cmd[600];
-    va_list ap;
-    FILE *f;
-
-    snprintf(full, sizeof(full), "%s%s", root, path);
-    slash = strrchr(full, '/');
-    if (access(full, F_OK) != 0) {
-        snprintf(cmd, sizeof(cmd), "mkdir -p '%.*s'", (int)(slash - full),
-                 full);
-        assert_int_equal(system(cmd), 0);
-    }
-    f = fopen(full, "w");
-    assert_non_null(f);
-    va_start(ap, fmt);
-    vfprintf(f, fmt, ap);
-    va_end(ap);
-    fclose(f);
-}
-
-static void take(const char *fixture)
-{
-    char cmd[600];
-
-    snprintf(cmd, sizeof(cmd), "cp -r '%s/tests/fixtures/power/%s/.' '%s'",
-             EB_SOURCE_DIR, fixture, root);
-    assert_int_equal(system(cmd), 0);
-}
+#include "tests/power_tree_help.h"
 
 struct machine {
     const char *name;
@@ -436,11 +386,9 @@ static void test_perf(void **state)
 static void test_nothing(void **state)
 {
     static const char *const rows[][2] = {
-        {"meter", "absent"},     {"battery", "absent"},
-        {"ina3221", "absent"},   {"rapl", "absent"},
-        {"perf", "absent"},      {"nvml", "unsupported"},
-        {"hwmon", "absent"},     {"ioreport", "unsupported"},
-        {"odpm", "unsupported"}, {"rpi", "unsupported"}};
+        {"meter", "absent"}, {"battery", "absent"}, {"ina3221", "absent"},
+        {"rapl", "absent"},  {"perf", "absent"},    {"nvml", "unsupported"},
+        {"hwmon", "absent"}, {"odpm", "absent"},    {"rpi", "absent"}};
     struct lab l = {0};
     struct eb_err err = {0};
     cJSON *v;
