@@ -155,6 +155,26 @@ static void test_act_arguments_are_in_the_message(void **state)
     corpus_free(&c);
 }
 
+static void test_copies_are_exact(void **state)
+{
+    struct corpus c;
+    struct corpus_sample s = {0};
+    struct eb_rng rng;
+    struct eb_err err;
+
+    (void)state;
+    eb_rng_init(&rng, 12, "copy", NULL);
+    assert_int_equal(corpus_load(DATA "models/corpus", &c, &err), 0);
+    for (int i = 0; i < 200; i++) {
+        assert_int_equal(
+            corpus_sample(&c, CORPUS_COPY, i % 2, 0, &rng, &s, &err), 0);
+        assert_true(s.user.len > 0);
+        assert_string_equal(s.answer.data, s.user.data);
+    }
+    corpus_sample_free(&s);
+    corpus_free(&c);
+}
+
 static void write_file(const char *dir, const char *name, const char *text)
 {
     struct eb_err err;
@@ -242,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_item_in_corpus),
         cmocka_unit_test(test_act_arguments_are_in_the_message),
+        cmocka_unit_test(test_copies_are_exact),
         cmocka_unit_test(test_held_out_wordings),
         cmocka_unit_test(test_bare_ignores_values),
     };

@@ -541,10 +541,12 @@ int corpus_sample(const struct corpus *c, enum corpus_level level,
                         err);
     if (rc)
         return rc;
-    if (level == CORPUS_TRIAGE) {
+    if (level == CORPUS_COPY)
+        eb_buf_adds(&s->answer, s->user.data);
+    else if (level == CORPUS_TRIAGE)
         corpus_triage(&m, lang, &s->answer);
+    if (level != CORPUS_ACT)
         return 0;
-    }
     if (eb_rng_percent(rng, 15))
         rc = corpus_note(&c->messages[lang], held_out, rng, &m, &s->user, err);
     corpus_act(&m, lang == CORPUS_ZH, &s->answer);

@@ -11,7 +11,15 @@
 #include "workloads/ladder/template.h"
 #include "workloads/rng.h"
 
-enum corpus_level { CORPUS_TRIAGE, CORPUS_ACT, CORPUS_ANSWER, CORPUS_LEVELS };
+/* CORPUS_COPY is no level of custsvc: a message that is said again, which
+ * teaches what act and answer need, to copy what one never saw. */
+enum corpus_level {
+    CORPUS_TRIAGE,
+    CORPUS_ACT,
+    CORPUS_ANSWER,
+    CORPUS_LEVELS,
+    CORPUS_COPY = CORPUS_LEVELS
+};
 enum corpus_lang { CORPUS_EN, CORPUS_ZH, CORPUS_LANGS };
 
 extern const char *const corpus_level_names[CORPUS_LEVELS];

@@ -116,7 +116,8 @@ char *packer_prefix(const struct packer *p, enum corpus_level level, int vague,
                     enum corpus_lang lang)
 {
     return eb_xasprintf("<|im_start|>system\n%s<|im_end|>\n<|im_start|>user\n",
-                        p->system[level][vague][lang]);
+                        level == CORPUS_COPY ? "Repeat the message."
+                                             : p->system[level][vague][lang]);
 }
 
 /* Act, with the longer answers, gets most packs; answer one in sixteen. */
@@ -124,7 +125,10 @@ static enum corpus_level pack_level(struct eb_rng *rng)
 {
     int r = eb_rng_index(rng, 16);
 
-    return r < 5 ? CORPUS_TRIAGE : r < 15 ? CORPUS_ACT : CORPUS_ANSWER;
+    return r < 4    ? CORPUS_TRIAGE
+           : r < 13 ? CORPUS_ACT
+           : r < 14 ? CORPUS_ANSWER
+                    : CORPUS_COPY;
 }
 
 int packer_next(struct packer *p, int held_out, struct eb_rng *rng,

@@ -1,5 +1,6 @@
 #include "workloads/ladder/template.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -382,14 +383,39 @@ static void template_amount(int zh, struct eb_rng *rng, struct eb_buf *out)
         eb_buf_addf(out, eb_rng_percent(rng, 50) ? "$%d" : "%d dollars", v);
 }
 
-/* A name of parts, so that an address is copied and not remembered; one in
- * five has a flat. */
+/* A name that nobody bears, of two or three syllables. */
+static void template_made_up(int zh, struct eb_rng *rng, char *out, size_t size)
+{
+    static const char en[] = "bcdfghklmnprstvwz";
+    int n = 2 + eb_rng_index(rng, 2);
+
+    *out = '\0';
+    for (int i = 0; i < n && strlen(out) + 4 < size; i++) {
+        char *end = out + strlen(out);
+        if (zh) /* each character has three bytes */
+            snprintf(end, 4, "%s", PICK(rng, zh, streets));
+        else
+            snprintf(end, 4, "%c%c%c", en[eb_rng_index(rng, sizeof(en) - 1)],
+                     "aeiou"[eb_rng_index(rng, 5)],
+                     en[eb_rng_index(rng, sizeof(en) - 1)]);
+    }
+    if (!zh)
+        *out = (char)toupper((unsigned char)*out);
+}
+
+/* Half of the names are made up, so that an address is copied and not
+ * remembered; one in five has a flat. */
 static void template_street(int zh, struct eb_rng *rng, char *out, size_t size)
 {
     int no = 1 + eb_rng_index(rng, 240);
+    char made_up[16];
     const char *stem = PICK(rng, zh, streets);
     const char *kind = PICK(rng, zh, street_kinds);
     char flat[24] = "";
+
+    template_made_up(zh, rng, made_up, sizeof(made_up));
+    if (eb_rng_percent(rng, 50))
+        stem = made_up;
 
     if (eb_rng_percent(rng, 20))
         snprintf(flat, sizeof(flat), zh ? "%d室" : ", flat %d",
@@ -415,7 +441,14 @@ static void template_code(struct eb_rng *rng, struct eb_buf *out)
 
 static void template_city(int zh, struct eb_rng *rng, char *out, size_t size)
 {
-    snprintf(out, size, "%s", PICK(rng, zh, cities));
+    char made_up[16];
+
+    template_made_up(zh, rng, made_up, sizeof(made_up));
+    if (eb_rng_percent(rng, 30)) {
+        snprintf(out, size, zh ? "%s市" : "%s", made_up);
+    } else {
+        snprintf(out, size, "%s", PICK(rng, zh, cities));
+    }
     if (zh && eb_rng_percent(rng, 40))
         out[strlen(out) - strlen("市")] = '\0';
 }
