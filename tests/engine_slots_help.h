@@ -15,9 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef EB_LLAMA_VERSION
 #include "agent/engine_llama.h"
-#endif
 #include "common/buf.h"
 #include "common/fs.h"
 

@@ -1,8 +1,7 @@
 /* Many requests at once in the llama engine: whatever the order, a prompt must
  * get the reply that it gets alone. */
-#include "tests/engine_slots_help.h"
-
 #ifdef EB_LLAMA_VERSION
+#include "tests/engine_slots_help.h"
 
 /* The shared beginning is decoded once, whatever slot a prompt gets. */
 static void test_shared_prefix(void **state)
@@ -482,6 +481,8 @@ int main(void)
 }
 
 #else
+
+#include <stdio.h>
 
 int main(void)
 {
