@@ -107,7 +107,7 @@ void eb_doctor_noise(const char *sysroot, cJSON *report)
     struct doctor d = {.sysroot = sysroot,
                        .findings = cJSON_GetObjectItem(report, "findings")};
     cJSON *out = cJSON_AddObjectToObject(report, "noise");
-    double steal[2], all[2], drift, lost;
+    double steal[2] = {0}, all[2] = {0}, drift, lost;
     struct noise n = {0};
     int told = noise_ticks(sysroot, &steal[0], &all[0]);
 
