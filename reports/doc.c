@@ -76,6 +76,16 @@ void eb_doc_point(struct eb_doc_chart *c, const struct eb_doc_point *p)
     c->points[c->n++].name = eb_xstrdup(p->name);
 }
 
+void eb_doc_plot(struct eb_doc *d, struct eb_plot *p)
+{
+    doc_block(d, EB_DOC_PLOT)->plot = p;
+}
+
+void eb_doc_bars(struct eb_doc *d, struct eb_bars *b)
+{
+    doc_block(d, EB_DOC_BARS)->bars = b;
+}
+
 /* Takes text over. */
 static void doc_put(struct eb_doc_table *t, enum eb_doc_mark m, char *text)
 {
@@ -142,6 +152,8 @@ static void doc_free_block(struct eb_doc_block *b)
         free(b->chart->desc);
         free(b->chart);
     }
+    eb_plot_free(b->plot);
+    eb_bars_free(b->bars);
 }
 
 void eb_doc_drop_empty(struct eb_doc *d)

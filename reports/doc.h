@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "common/buf.h"
+#include "reports/plot.h"
 
 enum eb_doc_kind {
     EB_DOC_TITLE,
@@ -25,7 +26,9 @@ enum eb_doc_kind {
     EB_DOC_ANSWER, /* one sentence of the answer, with a mark */
     EB_DOC_CODE,
     EB_DOC_TABLE,
-    EB_DOC_CHART
+    EB_DOC_CHART,
+    EB_DOC_PLOT,
+    EB_DOC_BARS
 };
 
 /* What a reader sees at a glance; always shown with a word. */
@@ -63,6 +66,8 @@ struct eb_doc_block {
     enum eb_doc_mark mark;
     struct eb_doc_table *table;
     struct eb_doc_chart *chart;
+    struct eb_plot *plot;
+    struct eb_bars *bars;
 };
 
 struct eb_doc {
@@ -82,6 +87,10 @@ struct eb_doc_table *eb_doc_table(struct eb_doc *d, const char *caption,
 struct eb_doc_chart *eb_doc_chart(struct eb_doc *d, const char *title,
                                   double bar);
 void eb_doc_point(struct eb_doc_chart *c, const struct eb_doc_point *p);
+/* The document takes them over. Draw only what a table of the document has,
+ * too: not every format has pictures. */
+void eb_doc_plot(struct eb_doc *d, struct eb_plot *p);
+void eb_doc_bars(struct eb_doc *d, struct eb_bars *b);
 
 void eb_doc_cell(struct eb_doc_table *t, const char *text);
 void eb_doc_cellf(struct eb_doc_table *t, const char *fmt, ...)

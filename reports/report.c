@@ -119,10 +119,15 @@ static void report_group(struct eb_doc *d, const struct eb_group *g)
         eb_section_eval(d, g);
     }
     eb_section_speed(d, g);
+    eb_section_sweeps(d, g);
     eb_section_requests(d, g);
+    eb_section_latency(d, g);
+    eb_section_rate(d, g);
     eb_section_sustained(d, g);
     eb_section_cost(d, g);
+    eb_section_price(d, g);
     eb_section_memory(d, g);
+    eb_section_memory_parts(d, g);
     if (report_asks(g)) {
         eb_section_outcomes(d, g);
         eb_section_capabilities(d, g);

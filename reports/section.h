@@ -44,12 +44,19 @@ void eb_section_speed(struct eb_doc *d, const struct eb_group *g);
 void eb_section_requests(struct eb_doc *d, const struct eb_group *g);
 void eb_section_sustained(struct eb_doc *d, const struct eb_group *g);
 void eb_section_memory(struct eb_doc *d, const struct eb_group *g);
+/* Charts of the same with their tables (section_charts*.c). */
+void eb_section_sweeps(struct eb_doc *d, const struct eb_group *g);
+void eb_section_latency(struct eb_doc *d, const struct eb_group *g);
+void eb_section_rate(struct eb_doc *d, const struct eb_group *g);
+void eb_section_memory_parts(struct eb_doc *d, const struct eb_group *g);
 /* The tests that several engines or devices ran: one name, one unit. */
 void eb_section_side_by_side(struct eb_doc *d, const struct eb_groups *all);
 
 /* What it costs and how it was run (section_cost.c). */
 void eb_section_failed(struct eb_doc *d, const struct eb_group *g);
 void eb_section_cost(struct eb_doc *d, const struct eb_group *g);
+/* Joules and money an item. */
+void eb_section_price(struct eb_doc *d, const struct eb_group *g);
 void eb_section_setup(struct eb_doc *d, const struct eb_group *g);
 void eb_section_models(struct eb_doc *d, const struct eb_group *g);
 void eb_section_missing(struct eb_doc *d, const struct eb_group *g);

@@ -71,6 +71,134 @@ void eb_section_cost(struct eb_doc *d, const struct eb_group *g)
     }
 }
 
+/* What an item costs */
+
+/* The window of the whole run, of the sensors that hold most of the device. */
+static const cJSON *price_energy(const cJSON *rec, const char **scope)
+{
+    const cJSON *row, *w, *found = NULL;
+
+    *scope = "not measured";
+    cJSON_ArrayForEach(row, eb_group_get(rec, "summary.energy"))
+    {
+        if (!cJSON_IsTrue(eb_group_get(row, "best")))
+            continue;
+        cJSON_ArrayForEach(w, eb_group_get(row, "windows"))
+        {
+            if (strcmp(eb_json_get_str(w, "name", ""), "whole") == 0)
+                found = w;
+        }
+        *scope = eb_json_get_str(row, "scope", "");
+    }
+    return found;
+}
+
+/* Of the scored items whose tokens are known. */
+struct price_sum {
+    double money;
+    long priced, passes, items;
+};
+
+/* Cached tokens are paid in full: the record has one price for reading. */
+static struct price_sum price_items(const cJSON *rec)
+{
+    double in = eb_group_num(rec, "model.price.input_per_million", NAN);
+    double out = eb_group_num(rec, "model.price.output_per_million", NAN);
+    struct price_sum sum = {0};
+    const cJSON *item;
+
+    cJSON_ArrayForEach(item, eb_group_get(rec, "items"))
+    {
+        const char *class = eb_json_get_str(item, "class", "");
+        double prompt = eb_json_get_num(item, "prompt_tokens", -1);
+        double reply = eb_json_get_num(item, "output_tokens", -1);
+
+        if (strcmp(class, "harness_error") == 0)
+            continue;
+        sum.items++;
+        sum.passes += strcmp(class, "ok") == 0;
+        if (prompt < 0 || reply < 0)
+            continue;
+        sum.priced++;
+        sum.money += (prompt * in + reply * out) / 1e6;
+    }
+    return sum;
+}
+
+/* Three digits that count, without an exponent. */
+static void price_money(struct eb_doc_table *t, double v, const char *currency)
+{
+    int digits = v > 0 ? 2 - (int)floor(log10(v)) : 2;
+
+    if (isnan(v))
+        eb_doc_cell(t, "not known");
+    else
+        eb_doc_cellf(t, "%.*f %s",
+                     digits < 2    ? 2
+                     : digits > 12 ? 12
+                                   : digits,
+                     v, currency);
+}
+
+static void price_joules(struct eb_doc_table *t, double v)
+{
+    if (isnan(v))
+        eb_doc_cell(t, "not measured");
+    else
+        eb_doc_cellf(t, "%.3g J", v);
+}
+
+static void price_row(struct eb_doc_table *t, const cJSON *rec)
+{
+    const char *currency = eb_group_str(rec, "model.price.currency", "");
+    struct price_sum sum = price_items(rec);
+    double each = sum.priced > 0 ? sum.money / (double)sum.priced : NAN;
+    const char *scope;
+    const cJSON *joules = price_energy(rec, &scope);
+
+    eb_doc_cell(t, eb_group_model(rec));
+    price_joules(t, eb_json_get_num(joules, "joules_per_item", NAN));
+    price_joules(t, eb_json_get_num(joules, "joules_per_solved", NAN));
+    eb_doc_cell(t, scope);
+    price_money(t, each, currency);
+    price_money(
+        t, sum.passes > 0 ? each * (double)sum.items / (double)sum.passes : NAN,
+        currency);
+    eb_doc_cellf(t, "%ld of %ld", sum.priced, sum.items);
+    if (eb_group_get(rec, "model.price.source") != NULL)
+        eb_doc_cellf(t, "%s, %s", eb_group_str(rec, "model.price.source", ""),
+                     eb_group_str(rec, "model.price.date", ""));
+    else
+        eb_doc_cell(t, eb_group_str(rec, "model.price_reason",
+                                    "absent: the record has no price"));
+}
+
+void eb_section_price(struct eb_doc *d, const struct eb_group *g)
+{
+    static const char *const head[] = {
+        "Model",          "Joules per item", "per right item",    "Scope",
+        "Price per item", "per right item",  "Items with tokens", "Price from"};
+    struct eb_doc_table *t;
+    const char *scope;
+    int any = 0;
+    size_t i;
+
+    for (i = 0; i < g->n; i++)
+        any |= cJSON_GetArraySize(eb_group_get(g->recs[i], "items")) > 0 &&
+               (cJSON_IsObject(eb_group_get(g->recs[i], "model.price")) ||
+                price_energy(g->recs[i], &scope) != NULL);
+    if (!any)
+        return;
+    t = eb_doc_table(d,
+                     "What a scored item costs: joules of the whole run, and "
+                     "tokens at the price of the record, cached ones in full",
+                     "lrrlrrrl");
+    for (i = 0; i < sizeof(head) / sizeof(*head); i++)
+        eb_doc_cell(t, head[i]);
+    for (i = 0; i < g->n; i++)
+        price_row(t, g->recs[i]);
+}
+
 /* A row of the set-up table, left out where the record says nothing. */
 static void cost_fact(struct eb_doc_table *t, const char *name, const cJSON *v)
 {

@@ -1,7 +1,9 @@
 #include "reports/svg.h"
 
 #include <math.h>
+#include <stdlib.h>
 
+#include "common/mem.h"
 #include "reports/section.h"
 
 /* User units of the view box; the page scales it. */
@@ -29,6 +31,49 @@ void eb_svg_escape(struct eb_buf *out, const char *s)
             eb_buf_addc(out, *s);
         s++;
     }
+}
+
+void eb_svg_escape_cut(struct eb_buf *out, const char *s, size_t most)
+{
+    size_t chars = 0, end = 0, i;
+    char *cut;
+
+    for (i = 0; s[i] != '\0'; i++) {
+        if (((unsigned char)s[i] & 0xc0) == 0x80)
+            continue; /* within a character of UTF-8 */
+        if (++chars == most)
+            end = i;
+    }
+    if (chars <= most) {
+        eb_svg_escape(out, s);
+        return;
+    }
+    cut = eb_xstrndup(s, end);
+    eb_svg_escape(out, cut);
+    eb_buf_adds(out, "\xe2\x80\xa6");
+    free(cut);
+}
+
+void eb_svg_open(struct eb_buf *out, double width, double height,
+                 const char *title, const char *desc, unsigned id)
+{
+    eb_buf_addf(out,
+                "<svg role=\"img\" viewBox=\"0 0 %.0f %.0f\" "
+                "aria-labelledby=\"c%ut c%ud\"><title id=\"c%ut\">",
+                width, height, id, id, id);
+    eb_svg_escape(out, title);
+    eb_buf_addf(out, "</title><desc id=\"c%ud\">", id);
+    eb_svg_escape(out, desc != NULL ? desc : "");
+    eb_buf_adds(out, "</desc>");
+}
+
+void eb_svg_text(struct eb_buf *out, double x, double y, const char *anchor,
+                 const char *text)
+{
+    eb_buf_addf(out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y,
+                anchor);
+    eb_svg_escape(out, text);
+    eb_buf_adds(out, "</text>");
 }
 
 static double svg_y(double share)
@@ -129,14 +174,7 @@ void eb_svg_chart(struct eb_buf *out, const struct eb_doc_chart *c, unsigned id)
 {
     size_t i;
 
-    eb_buf_addf(out,
-                "<svg role=\"img\" viewBox=\"0 0 %d %d\" "
-                "aria-labelledby=\"c%ut c%ud\"><title id=\"c%ut\">",
-                SVG_W, SVG_H, id, id, id);
-    eb_svg_escape(out, c->title);
-    eb_buf_addf(out, "</title><desc id=\"c%ud\">", id);
-    eb_svg_escape(out, c->desc != NULL ? c->desc : "");
-    eb_buf_adds(out, "</desc>");
+    eb_svg_open(out, SVG_W, SVG_H, c->title, c->desc, id);
     svg_axes(out, c->bar);
     for (i = 0; i < c->n; i++)
         svg_point(out, svg_x(c, c->points[i].parameters), &c->points[i]);

@@ -4,14 +4,20 @@
 #include "reports/svg.h"
 #include "reports/writer.h"
 
+/* From so many columns on a table is set smaller, to fit a screen. */
+#define HTML_TIGHT 11
+
 /* Contrast of each text colour is at least 4.5:1 on its background in both
  * themes. Marks differ by sign and word, not by colour alone. */
 static const char html_style[] =
     ":root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--dim:#57606a;"
-    "--line:#d0d7de;--head:#f3f5f7;--yes:#0a5c8f;--no:#a3350b;--un:#5a5f66}"
+    "--line:#d0d7de;--head:#f3f5f7;--yes:#0a5c8f;--no:#a3350b;--un:#5a5f66;"
+    "--p0:#0072b2;--p1:#c25400;--p2:#00795a;--p3:#a8497f;--p4:#7d6200;"
+    "--p5:#4b4f55}"
     "@media(prefers-color-scheme:dark){:root{--bg:#14171a;--fg:#e6e9ec;"
     "--dim:#a4acb5;--line:#3a4149;--head:#20252a;--yes:#6cbcf0;--no:#ff9a6b;"
-    "--un:#b4bbc3}}"
+    "--un:#b4bbc3;--p0:#56b4e9;--p1:#ff8a4c;--p2:#2fc79a;--p3:#e79cc8;"
+    "--p4:#e6c34d;--p5:#b4bbc3}}"
     "*{box-sizing:border-box}"
     "body{margin:0 auto;padding:1rem;max-width:72rem;background:var(--bg);"
     "color:var(--fg);font:1rem/1.5 system-ui,\"PingFang SC\","
@@ -41,6 +47,7 @@ static const char html_style[] =
     "unicode-bidi:isolate}"
     "thead th{background:var(--head)}"
     "th{font-weight:600}"
+    ".t{font-size:.8rem}.t th,.t td{padding:.3rem .4rem}"
     ".r{text-align:right;font-variant-numeric:tabular-nums}"
     ".w{min-width:9rem;max-width:34rem;white-space:normal;"
     "overflow-wrap:anywhere}"
@@ -59,12 +66,23 @@ static const char html_style[] =
     "svg .y *{stroke:var(--yes)}svg .n *{stroke:var(--no)}"
     "svg .u *{stroke:var(--un)}svg .y circle{fill:var(--yes)}"
     "svg .u rect{fill:var(--bg)}svg .n .x{stroke-width:3}"
+    ".q{grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr))}"
+    "svg .p0{color:var(--p0)}svg .p1{color:var(--p1)}svg .p2{color:var(--p2)}"
+    "svg .p3{color:var(--p3)}svg .p4{color:var(--p4)}svg .p5{color:var(--p5)}"
+    "svg .l{stroke:currentColor}"
+    "svg .m{fill:currentColor;stroke:currentColor;stroke-width:1}"
+    "svg .o{fill:var(--bg);stroke:currentColor}"
+    "svg .f{fill:currentColor;stroke:var(--bg);stroke-width:1}"
+    "svg .d{fill:none;stroke:currentColor;stroke-width:1.5;"
+    "stroke-dasharray:4 3}"
+    "svg .i{fill:var(--bg);font-weight:600}"
     ".k{font-size:.875rem;color:var(--dim)}"
     "pre{padding:.6rem .75rem;background:var(--head);border-radius:4px;"
     "font-size:.85rem;white-space:pre-wrap}"
     "summary{cursor:pointer;padding:.25rem 0}"
     "@media print{:root{--bg:#fff;--fg:#000;--dim:#444;--line:#bbb;"
-    "--head:#f3f5f7;--yes:#0a5c8f;--no:#a3350b;--un:#5a5f66}"
+    "--head:#f3f5f7;--yes:#0a5c8f;--no:#a3350b;--un:#5a5f66;--p0:#0072b2;"
+    "--p1:#c25400;--p2:#00795a;--p3:#a8497f;--p4:#7d6200;--p5:#4b4f55}"
     "body{max-width:none;padding:0;font-size:10pt}.s{overflow:visible}"
     "table{font-size:8pt}th,td{padding:.15rem .3rem}"
     "details::details-content{content-visibility:visible;height:auto}"
@@ -121,7 +139,8 @@ static void html_table(struct eb_buf *out, const struct eb_doc_table *t)
     eb_buf_adds(out, "<div class=\"s\" role=\"region\" tabindex=\"0\" "
                      "aria-label=\"");
     eb_svg_escape(out, t->caption);
-    eb_buf_adds(out, "\"><table><caption>");
+    eb_buf_addf(out, "\"><table%s><caption>",
+                columns >= HTML_TIGHT ? " class=\"t\"" : "");
     eb_svg_escape(out, t->caption);
     eb_buf_adds(out, "</caption>\n<thead><tr>");
     for (i = 0; i < t->n; i++) {
@@ -135,13 +154,20 @@ static void html_table(struct eb_buf *out, const struct eb_doc_table *t)
         eb_buf_adds(out, "</details>\n");
 }
 
-static void html_chart(struct eb_buf *out, const struct eb_doc_chart *c,
+static void html_chart(struct eb_buf *out, const struct eb_doc_block *b,
                        unsigned id)
 {
     eb_buf_adds(out, "<figure><figcaption>");
-    eb_svg_escape(out, c->title);
+    eb_svg_escape(out, b->kind == EB_DOC_CHART  ? b->chart->title
+                       : b->kind == EB_DOC_PLOT ? b->plot->title
+                                                : b->bars->title);
     eb_buf_adds(out, "</figcaption>");
-    eb_svg_chart(out, c, id);
+    if (b->kind == EB_DOC_CHART)
+        eb_svg_chart(out, b->chart, id);
+    else if (b->kind == EB_DOC_PLOT)
+        eb_svg_plot(out, b->plot, id);
+    else
+        eb_svg_bars(out, b->bars, id);
     eb_buf_adds(out, "</figure>\n");
 }
 
@@ -177,9 +203,30 @@ static void html_block(struct eb_buf *out, const struct eb_doc_block *b,
         html_table(out, b->table);
         break;
     case EB_DOC_CHART:
-        html_chart(out, b->chart, id);
+    case EB_DOC_PLOT:
+    case EB_DOC_BARS:
+        html_chart(out, b, id);
         break;
     }
+}
+
+/* Answers make a list; charts of one kind stand beside each other. */
+static void html_between(struct eb_buf *out, enum eb_doc_kind last,
+                         enum eb_doc_kind kind)
+{
+    if (last == EB_DOC_ANSWER)
+        eb_buf_adds(out, "</ul>\n");
+    if (last == EB_DOC_CHART)
+        eb_buf_adds(out, "</div>\n<p class=\"k\">Disc: SUFFICIENT. Cross: "
+                         "INSUFFICIENT. Open square: NOT SHOWN.</p>\n");
+    if (last == EB_DOC_PLOT || last == EB_DOC_BARS)
+        eb_buf_adds(out, "</div>\n");
+    if (kind == EB_DOC_ANSWER)
+        eb_buf_adds(out, "<ul>\n");
+    if (kind == EB_DOC_CHART)
+        eb_buf_adds(out, "<div class=\"c\">\n");
+    if (kind == EB_DOC_PLOT || kind == EB_DOC_BARS)
+        eb_buf_adds(out, "<div class=\"c q\">\n");
 }
 
 static void html_write(const struct eb_doc *doc, const struct eb_groups *groups,
@@ -205,15 +252,8 @@ static void html_write(const struct eb_doc *doc, const struct eb_groups *groups,
     for (i = 0; i < doc->n; i++) {
         enum eb_doc_kind kind = doc->v[i].kind;
 
-        if (last == EB_DOC_ANSWER && kind != last)
-            eb_buf_adds(out, "</ul>\n");
-        if (last == EB_DOC_CHART && kind != last)
-            eb_buf_adds(out, "</div>\n<p class=\"k\">Disc: SUFFICIENT. Cross: "
-                             "INSUFFICIENT. Open square: NOT SHOWN.</p>\n");
-        if (kind == EB_DOC_ANSWER && kind != last)
-            eb_buf_adds(out, "<ul>\n");
-        if (kind == EB_DOC_CHART && kind != last)
-            eb_buf_adds(out, "<div class=\"c\">\n");
+        if (kind != last)
+            html_between(out, last, kind);
         html_block(out, &doc->v[i], (unsigned)i);
         last = kind;
     }

@@ -1,4 +1,5 @@
 /* JSON, `edgebench.report/1`: the numbers of the other formats for programs. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -149,6 +150,95 @@ static cJSON *json_paired(const struct eb_groups *groups)
     return arr;
 }
 
+/* A number, or null for one that is not finite. */
+static void json_number(cJSON *o, const char *key, double v)
+{
+    if (isfinite(v))
+        cJSON_AddNumberToObject(o, key, v);
+    else
+        cJSON_AddNullToObject(o, key);
+}
+
+static cJSON *json_series(const struct eb_plot_series *s)
+{
+    cJSON *o = cJSON_CreateObject(), *arr, *p;
+    size_t i;
+
+    cJSON_AddStringToObject(o, "name", s->name);
+    arr = cJSON_AddArrayToObject(o, "points");
+    for (i = 0; i < s->n; i++) {
+        p = cJSON_CreateObject();
+        json_number(p, "x", s->v[i].x);
+        json_number(p, "y", s->v[i].y);
+        if (!isnan(s->v[i].lo)) {
+            json_number(p, "lo", s->v[i].lo);
+            json_number(p, "hi", s->v[i].hi);
+        }
+        if (s->v[i].open)
+            cJSON_AddBoolToObject(p, "hollow", 1);
+        cJSON_AddItemToArray(arr, p);
+    }
+    return o;
+}
+
+static cJSON *json_plot(const struct eb_plot *p)
+{
+    cJSON *o = cJSON_CreateObject(), *arr;
+    size_t i;
+
+    cJSON_AddStringToObject(o, "group", p->group);
+    cJSON_AddStringToObject(o, "title", p->title);
+    cJSON_AddStringToObject(o, "x", p->x_title);
+    cJSON_AddStringToObject(o, "y", p->y_title);
+    if (p->open_means != NULL)
+        cJSON_AddStringToObject(o, "hollow", p->open_means);
+    arr = cJSON_AddArrayToObject(o, "series");
+    for (i = 0; i < p->n; i++)
+        cJSON_AddItemToArray(arr, json_series(&p->v[i]));
+    return o;
+}
+
+static cJSON *json_bars(const struct eb_bars *b)
+{
+    cJSON *o = cJSON_CreateObject(), *arr, *bar, *parts, *part;
+    size_t i, k;
+
+    cJSON_AddStringToObject(o, "group", b->group);
+    cJSON_AddStringToObject(o, "title", b->title);
+    cJSON_AddStringToObject(o, "y", "bytes");
+    arr = cJSON_AddArrayToObject(o, "bars");
+    for (i = 0; i < b->n; i++) {
+        bar = cJSON_CreateObject();
+        cJSON_AddStringToObject(bar, "name", b->v[i].name);
+        parts = cJSON_AddArrayToObject(bar, "parts");
+        for (k = 0; k < b->n_parts; k++) {
+            part = cJSON_CreateObject();
+            cJSON_AddStringToObject(part, "part", b->parts[k]);
+            if (isnan(b->v[i].v[k]))
+                eb_json_add_null(part, "bytes", b->v[i].reasons[k]);
+            else
+                cJSON_AddNumberToObject(part, "bytes", b->v[i].v[k]);
+            cJSON_AddItemToArray(parts, part);
+        }
+        cJSON_AddItemToArray(arr, bar);
+    }
+    return o;
+}
+
+static cJSON *json_charts(const struct eb_doc *doc)
+{
+    cJSON *arr = cJSON_CreateArray();
+    size_t i;
+
+    for (i = 0; i < doc->n; i++) {
+        if (doc->v[i].plot != NULL)
+            cJSON_AddItemToArray(arr, json_plot(doc->v[i].plot));
+        if (doc->v[i].bars != NULL)
+            cJSON_AddItemToArray(arr, json_bars(doc->v[i].bars));
+    }
+    return arr;
+}
+
 static void json_write(const struct eb_doc *doc, const struct eb_groups *groups,
                        struct eb_buf *out)
 {
@@ -156,13 +246,13 @@ static void json_write(const struct eb_doc *doc, const struct eb_groups *groups,
     char *text;
     size_t i;
 
-    (void)doc;
     cJSON_AddStringToObject(root, "schema", "edgebench.report/1");
     cJSON_AddStringToObject(root, "generator", "edgebench " EB_VERSION);
     arr = cJSON_AddArrayToObject(root, "groups");
     for (i = 0; i < groups->n; i++)
         cJSON_AddItemToArray(arr, json_group(&groups->v[i]));
     cJSON_AddItemToObject(root, "vague_against_clear", json_paired(groups));
+    cJSON_AddItemToObject(root, "charts", json_charts(doc));
     text = cJSON_Print(root);
     cJSON_Delete(root);
     if (text == NULL)

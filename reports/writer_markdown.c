@@ -114,6 +114,8 @@ static void markdown_write(const struct eb_doc *doc,
             markdown_table(out, b->table);
             break;
         case EB_DOC_CHART:
+        case EB_DOC_PLOT:
+        case EB_DOC_BARS:
             break;
         }
     }
