@@ -23,11 +23,31 @@ const struct eb_engine_ops *eb_engine_for(const char *path)
     return eb_engines[0];
 }
 
+/* Silence would let a record claim what was not so. */
+static int engine_can(const struct eb_engine_ops *ops,
+                      const struct eb_engine_settings *s, struct eb_err *err)
+{
+    if (ops->takes_place)
+        return 0;
+    if (eb_cpus_count(&s->cpus) > 0)
+        return eb_fail(err, EB_EENGINE,
+                       "the engine %s cannot be held to processors", ops->name);
+    if (s->kv_type != NULL && strcmp(s->kv_type, "f16") != 0)
+        return eb_fail(err, EB_EENGINE,
+                       "the engine %s cannot set the KV cache's type",
+                       ops->name);
+    return 0;
+}
+
 int eb_engine_open(const char *path, const struct eb_engine_settings *s,
                    struct eb_engine **out, struct eb_err *err)
 {
-    int rc = eb_engine_for(path)->open(path, s, out, err);
+    const struct eb_engine_ops *ops = eb_engine_for(path);
+    int rc = engine_can(ops, s, err);
 
+    *out = NULL;
+    if (rc == 0)
+        rc = ops->open(path, s, out, err);
     if (rc == EB_ENODEV)
         return eb_fail(err, EB_EENGINE,
                        "%s: no engine of this build reads model files (it was "

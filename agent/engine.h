@@ -22,6 +22,7 @@
 #include <cjson/cJSON.h>
 #include <stddef.h>
 
+#include "agent/cpus.h"
 #include "common/buf.h"
 #include "common/err.h"
 
@@ -32,6 +33,9 @@ struct eb_engine_settings {
     int ubatch;
     int slots; /* requests at once, 1 or more; the engine may give less */
     const char *flash_attn; /* on, off, auto; NULL: auto */
+    /* Of engines whose driver has takes_place only. */
+    const char *kv_type; /* f16, q8_0 (needs flash attention); NULL: f16 */
+    struct eb_cpus cpus; /* threads stay on these; none: the kernel chooses */
     /* Asked during long work; nonzero makes it end with EB_EABORT. */
     int (*stop)(void *arg);
     void *stop_arg;
@@ -92,6 +96,7 @@ struct eb_engine {
 
 struct eb_engine_ops {
     const char *name;
+    int takes_place; /* cpus and kv_type of the settings */
     /* EB_ENODEV: not a model for this driver, try the next; EB_ENOENT,
      * EB_EENGINE with one sentence. */
     int (*open)(const char *path, const struct eb_engine_settings *s,
@@ -146,6 +151,7 @@ extern const struct eb_engine_ops eb_engine_llama; /* if EB_HAVE_LLAMA */
 /* The driver that would take the path: by name before a colon ("fake:key"),
  * else the first of the table. */
 const struct eb_engine_ops *eb_engine_for(const char *path);
+/* EB_EENGINE too for settings that the driver cannot apply. */
 int eb_engine_open(const char *path, const struct eb_engine_settings *s,
                    struct eb_engine **out, struct eb_err *err);
 void eb_engine_close(struct eb_engine *e); /* NULL is fine */

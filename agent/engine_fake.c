@@ -283,6 +283,7 @@ static int fake_bench(struct eb_engine *e, const struct eb_bench_shape *s,
 
 const struct eb_engine_ops eb_engine_fake = {
     .name = "fake",
+    .takes_place = 1,
     .open = fake_open,
     .close = fake_close,
     .runtime = fake_runtime,

@@ -114,6 +114,30 @@ static int llama_check_file(const char *path, struct eb_err *err)
     return 0;
 }
 
+static int llama_check_settings(const struct eb_engine_settings *s,
+                                struct eb_err *err)
+{
+    const char *kv = s->kv_type != NULL ? s->kv_type : "f16";
+    cpu_set_t may;
+    int i;
+
+    if (strcmp(kv, "f16") != 0 && strcmp(kv, "q8_0") != 0)
+        return eb_fail(err, EB_EENGINE, "a KV cache of '%.20s' is not known",
+                       kv);
+    if (strcmp(kv, "f16") != 0 && s->flash_attn != NULL &&
+        strcmp(s->flash_attn, "off") == 0)
+        return eb_fail(err, EB_EENGINE,
+                       "a KV cache of %s needs flash attention", kv);
+    if (sched_getaffinity(0, sizeof(may), &may) != 0)
+        return 0;
+    for (i = 0; i < EB_CPUS_MAX; i++) {
+        if (eb_cpus_has(&s->cpus, i) && !CPU_ISSET((size_t)i, &may))
+            return eb_fail(err, EB_EENGINE,
+                           "this process may not use processor %d", i);
+    }
+    return 0;
+}
+
 static int llama_open_model(struct llama *l, const char *path,
                             struct eb_err *err)
 {
@@ -147,9 +171,15 @@ static int llama_cells(int ctx, int slots)
     return slots == 1 ? ctx : 2 * ctx + slots * own;
 }
 
+static int llama_quantized(const struct llama *l)
+{
+    return l->settings.kv_type != NULL &&
+           strcmp(l->settings.kv_type, "f16") != 0;
+}
+
 /* Flash attention of the CPU back end reads the cache row by row: with 800
  * tokens in it a reply took twice as long (README, "Flash attention"). With
- * an accelerator, llama.cpp decides. */
+ * an accelerator, llama.cpp decides. A quantised cache cannot do without. */
 static void llama_set_attention(struct llama *l,
                                 struct llama_context_params *cp)
 {
@@ -158,7 +188,7 @@ static void llama_set_attention(struct llama *l,
               ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_IGPU) != NULL;
 
     if (want == NULL || strcmp(want, "auto") == 0)
-        want = gpu ? "auto" : "off";
+        want = llama_quantized(l) ? "on" : gpu ? "auto" : "off";
     cp->flash_attn_type =
         strcmp(want, "on") == 0    ? LLAMA_FLASH_ATTN_TYPE_ENABLED
         : strcmp(want, "off") == 0 ? LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -172,7 +202,14 @@ static void llama_open_threads(struct llama *l)
 {
     struct ggml_threadpool_params tp =
         ggml_threadpool_params_default(l->settings.threads);
+    int i;
 
+    if (eb_cpus_count(&l->settings.cpus) > 0) {
+        /* The library pins the calling thread too and leaves it so. */
+        l->pinned = sched_getaffinity(0, sizeof(l->before), &l->before) == 0;
+        for (i = 0; i < GGML_MAX_N_THREADS && i < EB_CPUS_MAX; i++)
+            tp.cpumask[i] = eb_cpus_has(&l->settings.cpus, i);
+    }
     l->threads = ggml_threadpool_new(&tp);
     if (l->threads != NULL)
         llama_attach_threadpool(l->ctx, l->threads, NULL);
@@ -192,6 +229,8 @@ struct llama_context *llama_new_context(struct llama *l, int cells,
     cp.kv_unified = sequences > 1;
     cp.swa_full = true;
     llama_set_attention(l, &cp);
+    if (llama_quantized(l))
+        cp.type_k = cp.type_v = GGML_TYPE_Q8_0;
     cp.n_threads = l->settings.threads;
     cp.n_threads_batch = l->settings.threads;
     cp.abort_callback = llama_stop;
@@ -267,6 +306,8 @@ static void llama_close(struct eb_engine *e)
         llama_free(l->ctx);
     if (l->threads != NULL)
         ggml_threadpool_free(l->threads);
+    if (l->pinned)
+        sched_setaffinity(0, sizeof(l->before), &l->before);
     if (l->model != NULL)
         llama_model_free(l->model);
     free(l);
@@ -281,6 +322,8 @@ static int llama_open(const char *path, const struct eb_engine_settings *s,
     *out = NULL;
     llama_setup();
     rc = llama_check_file(path, err);
+    if (rc == 0)
+        rc = llama_check_settings(s, err);
     if (rc != 0)
         return rc;
     l = eb_xcalloc(1, sizeof(*l));
@@ -450,6 +493,7 @@ int llama_decode_batch(struct llama *l, struct llama_batch batch,
 
 const struct eb_engine_ops eb_engine_llama = {
     .name = "llama",
+    .takes_place = 1,
     .open = llama_open,
     .close = llama_close,
     .runtime = llama_runtime,

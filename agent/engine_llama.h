@@ -4,6 +4,7 @@
 
 #include <ggml-cpu.h>
 #include <llama.h>
+#include <sched.h>
 #include <stdint.h>
 
 #include "agent/engine.h"
@@ -39,6 +40,8 @@ struct llama {
     struct llama_model *model;
     struct llama_context *ctx;
     struct ggml_threadpool *threads; /* NULL: the library makes its own */
+    cpu_set_t before; /* where the calling thread was, if it is pinned */
+    int pinned;
     const struct llama_vocab *vocab;
     int n_vocab;
     int cells; /* of the KV cache, shared by all sequences */
