@@ -8,6 +8,7 @@
 #include "agent/llama_bench.h"
 #include "agent/run.h"
 #include "agent/spool.h"
+#include "agent/tune_cmd.h"
 #include "common/err.h"
 #include "common/log.h"
 #if __has_include("reports/report.h")
@@ -28,6 +29,7 @@ static const struct command commands[] = {
     {"report", eb_report_main, "make a report from records"},
 #endif
     {"suites", eb_suites_main, "list, show and check jobs"},
+    {"tune", eb_tune_main, "find the fastest settings of a model here"},
     {"doctor", eb_doctor_main, "say what can be measured here, and mend it"},
     {"engine", eb_engine_main, "list and check what runs models"},
     {"import", eb_import_main, "make records of llama-bench's output"},

@@ -243,6 +243,7 @@ static int run_check_score(struct eb_run *r, struct eb_err *err)
 static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
 {
     struct eb_run_model m = {.path = path, .file_bytes = -1, .load_ns = -1};
+    const char *tuned = eb_run_tuned_use(r, path);
     struct eb_err why = {0};
     struct stat st;
     int64_t from;
@@ -254,7 +255,10 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
         m.file_bytes = (double)st.st_size;
         eb_run_tick(r, "[%zu/%zu] %s: reading", r->at_model, r->n_models,
                     m.name);
-        eb_sha256_file(path, m.sha256, NULL);
+        if (tuned != NULL)
+            memcpy(m.sha256, tuned, sizeof(m.sha256));
+        else
+            eb_sha256_file(path, m.sha256, NULL);
     }
     eb_device_memory_reset("");
     from = eb_clock_ns();
@@ -371,6 +375,7 @@ static void run_close(struct eb_run *r)
         fclose(r->out);
     eb_fake_plant(NULL, NULL);
     eb_watch_close(&r->watch);
+    eb_run_tuned_free(r);
     eb_record_list_free(r->recs, r->n_recs);
     eb_record_list_free(r->reference, r->n_reference);
     eb_plan_free(&r->plan);
@@ -433,6 +438,9 @@ static int run_all(struct eb_run *r, struct eb_err *err)
         eb_run_progress(r, "%zu models of %s", n, folder.data);
     r->n_models = n;
     order = run_order(r, paths, n);
+    /* A model that is not tuned is better told before the first one is run. */
+    for (i = 0; i < n && rc == 0 && r->opts.tuned; i++)
+        rc = eb_run_tuned_add(r, order[i].path, "", err);
     for (i = 0; i < n && rc == 0 && !r->settled && eb_talk_interrupts() == 0;
          i++) {
         r->at_model = i + 1;

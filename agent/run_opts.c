@@ -12,7 +12,7 @@
 #define OPTS_CTX_MAX (1 << 20)
 #define OPTS_THREADS_MAX 512
 #define OPTS_TIMEOUT_MAX 86400
-#define OPTS_TABLE_MAX 32
+#define OPTS_TABLE_MAX 40
 #define OPTS_SLOTS_MAX 128
 
 /* The table needs the struct's addresses, so it is copied out filled. */
@@ -52,6 +52,8 @@ static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
         {"seed", 0, EB_OPT_INT, &o->seed, "N",
          "of order and slots in the items (1)"},
         {"threads", 't', EB_OPT_INT, &o->threads, "N", "threads (cores)"},
+        {"tuned", 0, EB_OPT_FLAG, &o->tuned, NULL,
+         "each model with the settings that edgebench tune stored"},
         {"ctx", 'c', EB_OPT_INT, &o->ctx, "N", "context in tokens (4096)"},
         {"flash-attn", 0, EB_OPT_STR, &o->flash_attn, "WHEN",
          "on, off, auto: off where only the CPU computes (auto)"},
@@ -138,6 +140,8 @@ static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
     if (rc == 0)
         rc =
             opts_within("item-timeout", o->timeout_s, 1, OPTS_TIMEOUT_MAX, err);
+    if (rc == 0)
+        rc = eb_run_tuned_check(o->tuned, o->threads, o->flash_attn, err);
     if (rc == 0 && o->require_upload && o->collector == NULL)
         rc = eb_fail(err, EB_EUSAGE, "--require-upload needs --collector");
     if (rc == 0 && o->collector != NULL &&

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "agent/seat.h"
+#include "agent/tune_store.h"
 #include "agent/watch.h"
 #include "common/opt.h"
 #include "common/record.h"
@@ -38,7 +39,7 @@ struct eb_run_opts {
     long long seed, threads, ctx, timeout_s;
     long long slots, latency_items; /* of a throughput run */
     long long trials;               /* of each item, other values filled in */
-    int require_upload, json, speed, quiet, help;
+    int require_upload, json, speed, tuned, quiet, help;
 };
 
 /* Parses and checks the command line; EB_EUSAGE with one sentence. */
@@ -73,6 +74,13 @@ int eb_plan_make(struct eb_plan *p, const struct eb_suite *s,
                  struct eb_err *err);
 void eb_plan_free(struct eb_plan *p);
 
+/* A model's settings for --tuned. */
+struct eb_run_tuned {
+    char *path;
+    char model_sha256[EB_SHA256_HEX];
+    struct eb_tuned tuned;
+};
+
 struct eb_run {
     struct eb_run_opts opts;
     cJSON **reference; /* records of one model */
@@ -85,6 +93,9 @@ struct eb_run {
     int n_seats;
     struct eb_event *events;
     struct eb_engine_settings settings;
+    struct eb_run_tuned *tuned; /* one a model with --tuned */
+    size_t n_tuned;
+    const struct eb_tuned *tuned_now; /* in settings; NULL: none */
     enum eb_prompt_kind prompts[EB_PROMPT_KINDS];
     size_t n_prompts;
     char session_id[EB_UUID_LEN];
@@ -105,6 +116,19 @@ struct eb_run {
  * The verdicts of the run and of every reader follow from it. */
 cJSON *eb_run_level_json(const struct eb_run *r, const struct eb_plan_level *pl,
                          enum eb_prompt_kind prompt);
+
+/* --tuned. Reads the settings of a model before any is run; sha256 may be ""
+ * for not known yet. */
+int eb_run_tuned_add(struct eb_run *r, const char *path, const char *sha256,
+                     struct eb_err *err);
+/* Puts them into r->settings; the model's digest, or NULL without --tuned. */
+const char *eb_run_tuned_use(struct eb_run *r, const char *path);
+/* What the record's settings say of it. */
+void eb_run_tuned_record(const struct eb_run *r, cJSON *settings);
+void eb_run_tuned_free(struct eb_run *r);
+/* The one sentence for options that --tuned would overrule. */
+int eb_run_tuned_check(int tuned, long long threads, const char *flash_attn,
+                       struct eb_err *err);
 
 /* What one record is made of; owned by whoever fills it. */
 struct eb_run_model {

@@ -91,7 +91,7 @@ static void record_settings(const struct eb_run *r, enum eb_prompt_kind prompt,
     cJSON_AddStringToObject(out, "prompt", eb_prompt_kind_name(prompt));
     cJSON_AddStringToObject(out, "mode", r->opts.mode);
     cJSON_AddNumberToObject(out, "slots", r->settings.slots);
-    cJSON_AddStringToObject(out, "flash_attn", r->opts.flash_attn);
+    cJSON_AddStringToObject(out, "flash_attn", r->settings.flash_attn);
     cJSON_AddStringToObject(out, "stop", r->opts.stop);
     cJSON_AddNumberToObject(out, "trials", (double)r->opts.trials);
     cJSON_AddNumberToObject(out, "seed", (double)r->opts.seed);
@@ -99,6 +99,7 @@ static void record_settings(const struct eb_run *r, enum eb_prompt_kind prompt,
     cJSON_AddNumberToObject(out, "ctx", r->settings.ctx);
     cJSON_AddNumberToObject(out, "batch", r->settings.batch);
     cJSON_AddNumberToObject(out, "ubatch", r->settings.ubatch);
+    eb_run_tuned_record(r, out);
     cJSON_AddStringToObject(out, "decoding", "greedy");
     cJSON_AddStringToObject(out, "constrain", r->opts.constrain);
     cJSON_AddBoolToObject(out, "prefix_cache", 1);

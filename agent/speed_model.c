@@ -122,6 +122,7 @@ static int model_engine(struct eb_speed *s, struct eb_speed_model *v, int slots,
     int rc;
 
     s->run.settings.slots = slots;
+    eb_run_tuned_use(&s->run, v->m.path);
     rc = eb_engine_open(v->m.path, &s->run.settings, &s->run.engine, &why);
     *took_ns = s->env.now(s->env.arg) - from;
     if (rc != 0)

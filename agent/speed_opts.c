@@ -6,7 +6,7 @@
 #include "agent/speed_parts.h"
 #include "agent/speed_suite.h"
 
-#define OPTS_TABLE_MAX 24
+#define OPTS_TABLE_MAX 32
 #define OPTS_DEPTH_MAX (1 << 20)
 #define OPTS_BATCH_MAX 64
 #define OPTS_SECONDS_MAX (7 * 86400)
@@ -53,6 +53,8 @@ static void opts_table(struct eb_speed_opts *o,
         {"emit", 0, EB_OPT_STR, &o->emit, "FORMAT",
          "llama-bench: its JSON on standard output, no table"},
         {"threads", 't', EB_OPT_INT, &o->threads, "N", "threads (cores)"},
+        {"tuned", 0, EB_OPT_FLAG, &o->tuned, NULL,
+         "each model with the settings that edgebench tune stored"},
         {"flash-attn", 0, EB_OPT_STR, &o->flash_attn, "WHEN",
          "on, off, auto: off where only the CPU computes (auto)"},
         {"out", 'o', EB_OPT_STR, &o->out, "FILE",
@@ -147,6 +149,8 @@ static int opts_check(struct eb_speed_opts *o, struct eb_err *err)
                      "--flash-attn: '%.40s' is not on, off or "
                      "auto",
                      o->flash_attn);
+    if (rc == 0)
+        rc = eb_run_tuned_check(o->tuned, o->threads, o->flash_attn, err);
     if (rc == 0 && o->require_upload && o->collector == NULL)
         rc = eb_fail(err, EB_EUSAGE, "--require-upload needs --collector");
     if (rc == 0 && (o->json || o->emit != NULL) && o->out != NULL &&

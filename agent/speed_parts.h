@@ -19,7 +19,7 @@ struct eb_speed_opts {
     const char *sustained_text, *gate_text, *emit, *flash_attn;
     const char *out, *collector, *device_name;
     long long threads, max_celsius;
-    int requests, require_upload, json, quiet, help;
+    int requests, tuned, require_upload, json, quiet, help;
     /* Made of the texts. */
     int depths[EB_SPEED_LIST_MAX], batches[EB_SPEED_LIST_MAX];
     size_t n_depths, n_batches;

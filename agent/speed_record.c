@@ -124,6 +124,7 @@ cJSON *eb_speed_record(struct eb_speed *s, struct eb_speed_model *v)
         v->part.reason = v->failed;
     }
     s->run.settings.slots = 1;
+    eb_run_tuned_use(&s->run, v->m.path);
     v->m.speed = record_rows(s, v);
     rec = eb_run_record(&s->run, &v->m, &v->part);
     record_settings(s, rec);

@@ -120,6 +120,11 @@ int eb_speed_open(struct eb_speed *s, struct eb_err *err)
                                           : eb_xstrdup(s->opts.models.v[i]));
     if (paths != NULL)
         eb_fs_list_free(paths, n);
+    for (i = 0; i < n && rc == 0 && s->opts.tuned; i++)
+        rc = eb_run_tuned_add(&s->run, s->models[i].m.path,
+                              s->models[i].m.sha256, err);
+    if (rc != 0)
+        return rc;
     return 0;
 }
 
@@ -134,6 +139,7 @@ void eb_speed_close(struct eb_speed *s)
     free(s->models);
     if (s->run.out != NULL && s->run.out != stdout)
         fclose(s->run.out);
+    eb_run_tuned_free(&s->run);
     eb_record_list_free(s->run.recs, s->run.n_recs);
     cJSON_Delete(s->run.device);
     free(s->run.spool);
@@ -312,6 +318,13 @@ static int speed_exit(const struct eb_speed *s)
     return EB_EXIT_OK;
 }
 
+/* What the command line or the files at hand are to blame for. */
+static int speed_at_hand(int rc)
+{
+    return rc == EB_EUSAGE || rc == EB_ENOENT || rc == EB_EINVAL ||
+           rc == EB_EPARSE;
+}
+
 int eb_speed_suite_main(int argc, char **argv)
 {
     struct eb_speed s;
@@ -333,8 +346,7 @@ int eb_speed_suite_main(int argc, char **argv)
     }
     if (rc != 0) {
         eb_error("%s", err.msg);
-        code = rc == EB_EUSAGE || rc == EB_ENOENT ? EB_EXIT_USAGE
-                                                  : EB_EXIT_INTERNAL;
+        code = speed_at_hand(rc) ? EB_EXIT_USAGE : EB_EXIT_INTERNAL;
     } else {
         if (s.opts.emit != NULL)
             eb_llama_bench_write(s.run.recs, s.run.n_recs, stdout);

@@ -104,6 +104,7 @@ static const struct check_field check_settings[] = {
     {"ctx", CHECK_COUNT, CHECK_OPTIONAL},
     {"batch", CHECK_COUNT, CHECK_OPTIONAL},
     {"ubatch", CHECK_COUNT, CHECK_OPTIONAL},
+    {"tuned", CHECK_OBJECT, CHECK_OPTIONAL},
     {"decoding", CHECK_TEXT, CHECK_OPTIONAL},
     {"levels", CHECK_ARRAY, CHECK_OPTIONAL},
     {"limit", CHECK_COUNT, CHECK_OPTIONAL},
