@@ -10,6 +10,8 @@
 /* A visit that takes so many times the shortest one ends: one thread of
  * sixteen would else eat the budget of all. */
 #define TUNE_PATIENCE 5
+/* Visits to each of the last two at least: one could be a fluke. */
+#define TUNE_LAST 4
 
 int eb_tune_equal(const struct eb_tune_setting *a,
                   const struct eb_tune_setting *b)
@@ -145,7 +147,8 @@ static void tune_shuffle(struct tune_search *t, int round)
 }
 
 /* All that are alive, `passes` times, back and forth. */
-static int tune_round(struct tune_search *t, int passes, struct eb_err *err)
+static int tune_round(struct tune_search *t, int round, int passes,
+                      struct eb_err *err)
 {
     int pass, rc = 0;
     size_t i;
@@ -155,7 +158,8 @@ static int tune_round(struct tune_search *t, int passes, struct eb_err *err)
             size_t at = t->alive[pass % 2 == 0 ? i : t->n_alive - 1 - i];
             const struct eb_tune_row *row = &t->st->rows[at];
 
-            if (row->reason[0] == '\0' && (passes > 1 || row->visits == 0))
+            if (row->reason[0] == '\0' &&
+                (round > 1 || pass > 0 || row->visits == 0))
                 rc = tune_visit(t, at, err);
         }
     }
@@ -188,7 +192,9 @@ int eb_tune_halve(const struct eb_tune_source *src,
         t.alive[t.n_alive++] = i;
     for (; t.n_alive > 1 && rc == 0; round++, passes *= 2) {
         tune_shuffle(&t, round);
-        rc = tune_round(&t, passes, err);
+        if (t.n_alive == 2 && passes < TUNE_LAST)
+            passes = TUNE_LAST;
+        rc = tune_round(&t, round, passes, err);
         tune_drop(&t, round);
     }
     st->best = t.alive[0];

@@ -12,7 +12,8 @@
  * turned at once can be missed. Within a knob by successive halving (Karnin et
  * al. 2013, Jamieson and Talwalkar 2016): all candidates are visited once, in
  * a random order, the slower half is dropped, those left are visited twice as
- * often, back and forth, until one is left. Equal candidates: the earlier one.
+ * often (the last two four times at least), back and forth, until one is left.
+ * Equal candidates: the earlier one.
  *
  * The search picks the luckiest of many, so its own figures flatter the pick.
  * The gain is measured anew: visits to the default (A) and the pick (B) in

@@ -545,7 +545,7 @@ static void test_visited(void **state)
     eb_tune_visited(&rule, &st, 0, &v, 1000 * MS);
     assert_int_equal(eb_tune_halve(&source, &rule, NEVER, &st, &err), 0);
     assert_int_equal(w.threads[0] == 1, 0);
-    assert_int_equal(w.visits, 3 + 4);
+    assert_int_equal(w.visits, 3 + 8);
     assert_int_equal(st.best, 0);
 }
 
