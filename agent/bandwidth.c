@@ -1,108 +1,199 @@
 #include "agent/bandwidth.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/device.h"
+#include "agent/sysfs.h"
+#include "agent/triad.h"
+#include "common/clock.h"
+#include "common/fs.h"
+#include "common/hash.h"
 #include "common/json.h"
+#include "common/mem.h"
+#include "common/record.h"
 
-static double shape_num(const cJSON *model, const char *key)
+#define BANDWIDTH_FILE_MAX (64 << 10)
+
+/* What the number depends on: the device and the cores that we may use. The
+ * name shown for the device does not matter. */
+static void bandwidth_key(const struct eb_bandwidth_opts *opts,
+                          char hex[EB_SHA256_HEX])
 {
-    const cJSON *shape = cJSON_GetObjectItemCaseSensitive(model, "shape");
+    static const char *const parts[] = {"id", "cpu", "memory_bytes"};
+    cJSON *key = cJSON_CreateObject();
+    size_t i;
 
-    return eb_json_get_num(shape, key, -1);
+    for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+        cJSON_AddItemToObject(
+            key, parts[i],
+            cJSON_Duplicate(
+                cJSON_GetObjectItemCaseSensitive(opts->device, parts[i]), 1));
+    cJSON_AddNumberToObject(key, "threads", eb_device_threads());
+    cJSON_AddStringToObject(key, "tool", EB_VERSION);
+    eb_json_sha256(key, hex);
+    cJSON_Delete(key);
 }
 
-void eb_bandwidth_model(const cJSON *model, const cJSON *memory,
-                        struct eb_bandwidth_in *in)
+/* NULL: no folder for it. */
+static char *bandwidth_path(const struct eb_bandwidth_opts *opts)
 {
-    double all = eb_json_get_num(memory, "model_bytes", -1);
-    double layers = shape_num(model, "layers");
-    double heads = shape_num(model, "heads_kv");
-    double k = shape_num(model, "key_dim"), v = shape_num(model, "value_dim");
-    double kb = shape_num(model, "key_bytes");
-    double vb = shape_num(model, "value_bytes");
-    double rows = shape_num(model, "input_embedding_bytes");
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char hex[EB_SHA256_HEX];
 
-    in->parameters = eb_json_get_num(model, "parameters", -1);
-    in->weights_bytes = rows > 0 && rows < all ? all - rows : all;
-    in->weights_why = NULL;
-    if (shape_num(model, "experts") > 1) {
-        in->weights_bytes = in->parameters = -1;
-        in->weights_why = "unsupported: a mixture of experts reads a part of "
-                          "its weights";
+    bandwidth_key(opts, hex);
+    if (cache != NULL && *cache == '/')
+        return eb_xasprintf("%s/edgebench/triad-%.16s.json", cache, hex);
+    if (home != NULL && *home == '/')
+        return eb_xasprintf("%s/.cache/edgebench/triad-%.16s.json", home, hex);
+    return NULL;
+}
+
+/* The kept object if it is of this boot, or NULL. */
+static cJSON *bandwidth_load(const char *path, const char *boot)
+{
+    cJSON *v;
+
+    if (eb_json_read(path, BANDWIDTH_FILE_MAX, &v, NULL) != 0)
+        return NULL;
+    if (strcmp(eb_json_get_str(v, "boot_id", ""), boot) == 0 &&
+        cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(v, "triad"))) {
+        cJSON_DeleteItemFromObjectCaseSensitive(v, "boot_id");
+        return v;
     }
-    in->kv_bytes_per_position = -1;
-    if (layers > 0 && heads > 0 && k > 0 && v > 0 && kb > 0 && vb > 0)
-        in->kv_bytes_per_position = layers * heads * (k * kb + v * vb);
+    cJSON_Delete(v);
+    return NULL;
 }
 
-static double put(cJSON *out, const char *key, double v, const char *why)
+static int bandwidth_worth(const cJSON *v)
 {
-    if (v >= 0)
-        cJSON_AddNumberToObject(out, key, v);
-    else
-        eb_json_add_null(out, key, why != NULL ? why : "absent");
+    const cJSON *t = cJSON_GetObjectItemCaseSensitive(v, "triad");
+
+    return eb_json_get_num(t, "best_gbps", -1) > 0 &&
+           eb_json_get_num(t, "cpu_share", 0) >= EB_TRIAD_CPU_SHARE_MIN;
+}
+
+/* Where it cannot be kept, nothing is lost: the next run measures again. */
+static void bandwidth_save(const char *path, const char *boot, const cJSON *v)
+{
+    char *dir = eb_xstrndup(path, (size_t)(eb_fs_base(path) - path));
+    cJSON *kept = cJSON_Duplicate(v, 1);
+    char *text;
+
+    cJSON_AddStringToObject(kept, "boot_id", boot);
+    text = cJSON_PrintUnformatted(kept);
+    if (eb_fs_mkdirs(dir, NULL) == 0)
+        eb_fs_write_durable(path, text, strlen(text), NULL);
+    free(text);
+    cJSON_Delete(kept);
+    free(dir);
+}
+
+static int bandwidth_triad(struct eb_triad *out, struct eb_err *err)
+{
+    const struct eb_triad_opts defaults = {0};
+
+    return eb_triad_measure(&defaults, out, err);
+}
+
+/* In the child: measures and writes the object. */
+static void bandwidth_child(const struct eb_bandwidth_opts *opts, int fd)
+{
+    struct eb_triad *t = eb_xcalloc(1, sizeof(*t));
+    struct eb_err err = {0};
+    cJSON *v = cJSON_CreateObject();
+    char now[EB_TIME_LEN], *text, *why;
+    int rc =
+        opts->triad != NULL ? opts->triad(t, &err) : bandwidth_triad(t, &err);
+
+    why = eb_xasprintf(
+        "%s: %s", rc == EB_ELIMIT ? "out of range" : "not measured", err.msg);
+    eb_triad_record(rc == 0 ? t : NULL, why, v);
+    eb_time_format(eb_clock_wall_us(), now);
+    cJSON_AddStringToObject(v, "measured_at", now);
+    text = cJSON_PrintUnformatted(v);
+    dprintf(fd, "%s", text);
+    free(text);
+    free(why);
+    free(t);
+    cJSON_Delete(v);
+}
+
+static void bandwidth_drain(int fd, struct eb_buf *out)
+{
+    char part[4096];
+    ssize_t n;
+
+    while ((n = read(fd, part, sizeof(part))) > 0 ||
+           (n < 0 && errno == EINTR)) {
+        if (n > 0)
+            eb_buf_add(out, part, (size_t)n);
+    }
+}
+
+/* The object that the child wrote; NULL with why. */
+static cJSON *bandwidth_measure(const struct eb_bandwidth_opts *opts, char *why,
+                                size_t size)
+{
+    struct eb_buf b = {0};
+    int ends[2], status = 0;
+    cJSON *v = NULL;
+    pid_t child;
+
+    if (pipe(ends) != 0) {
+        snprintf(why, size, "not measured: %s", strerror(errno));
+        return NULL;
+    }
+    child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        bandwidth_child(opts, ends[1]);
+        _exit(0);
+    }
+    close(ends[1]);
+    if (child > 0) {
+        bandwidth_drain(ends[0], &b);
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+    }
+    close(ends[0]);
+    if (b.len == 0 || eb_json_parse(b.data, b.len, "triad", &v, NULL) != 0)
+        snprintf(why, size,
+                 "not measured: triad's process ended without a result (%s %d)",
+                 WIFSIGNALED(status) ? "signal" : "status",
+                 WIFSIGNALED(status) ? WTERMSIG(status) : status);
+    eb_buf_free(&b);
     return v;
 }
 
-static double known(double a, double b, double product)
+cJSON *eb_bandwidth(const struct eb_bandwidth_opts *opts)
 {
-    return a >= 0 && b >= 0 ? product : -1;
-}
+    char boot[64], why[128];
+    int booted = eb_sysfs_text(opts->sysroot, "/proc/sys/kernel/random/boot_id",
+                               boot, sizeof(boot)) == NULL;
+    char *path = booted ? bandwidth_path(opts) : NULL;
+    cJSON *v = NULL;
+    int kept;
 
-static void bandwidth_decode(const struct eb_bandwidth_in *in,
-                             const struct eb_triad *t, const char *triad_reason,
-                             cJSON *out)
-{
-    double batch = in->batch >= 1 ? in->batch : 1;
-    double weights = in->weights_bytes > 0 ? in->weights_bytes / batch : -1;
-    double rate = in->tokens_per_s > 0 ? in->tokens_per_s : -1;
-    double kv, token, used, mbu = -1;
-    const char *why;
-
-    cJSON_AddNumberToObject(out, "batch", batch);
-    why = in->weights_why;
-    put(out, "weights_bytes_per_token", weights, why);
-    kv = known(in->kv_bytes_per_position, in->depth,
-               in->kv_bytes_per_position * in->depth);
-    put(out, "kv_bytes_per_token", kv,
-        "absent: the model's shape or the depth is not known");
-    token = known(weights, kv, weights + kv);
-    if (why == NULL)
-        why = weights < 0 ? "absent: the size of the weights is not known"
-                          : "absent: the model's shape or the depth is not "
-                            "known";
-    put(out, "bytes_per_token", token, why);
-    put(out, "tokens_per_s", rate, "not measured");
-    if (token >= 0)
-        why = "not measured: no rate";
-    used =
-        put(out, "achieved_gbps", known(token, rate, token * rate / 1e9), why);
-    if (used >= 0 && in->unlike != NULL)
-        why = in->unlike;
-    else if (used >= 0 && (t == NULL || t->best_gbps <= 0))
-        why = triad_reason;
-    else if (used >= 0 && eb_triad_why(t) != NULL)
-        why = eb_triad_why(t);
-    else if (used >= 0 && t->cpu_share < EB_TRIAD_CPU_SHARE_MIN)
-        why = "out of range: other programs ran beside triad";
-    else if (used >= 0)
-        mbu = used / t->best_gbps;
-    put(out, "mbu", mbu, why);
-    /* A multiplication and an addition for each weight; attention's own
-     * products are left out: they are few unless the depth is large. */
-    put(out, "gflops",
-        known(in->parameters, rate, 2 * in->parameters * rate / 1e9),
-        in->weights_why != NULL ? in->weights_why
-        : rate < 0              ? "not measured: no rate"
-                                : "absent: parameters are not known");
-}
-
-cJSON *eb_bandwidth_record(const struct eb_bandwidth_in *in,
-                           const struct eb_triad *triad,
-                           const char *triad_reason)
-{
-    cJSON *out = cJSON_CreateObject();
-
-    eb_triad_record(triad, triad_reason, out);
-    bandwidth_decode(in, triad, triad_reason,
-                     cJSON_AddObjectToObject(out, "decode"));
-    return out;
+    snprintf(why, sizeof(why), "%s",
+             opts->why_not != NULL ? opts->why_not : "");
+    if (opts->why_not == NULL && path != NULL)
+        v = bandwidth_load(path, boot);
+    kept = v != NULL;
+    if (opts->why_not == NULL && v == NULL)
+        v = bandwidth_measure(opts, why, sizeof(why));
+    if (v == NULL) {
+        v = cJSON_CreateObject();
+        eb_json_add_null(v, "triad", why);
+    } else {
+        if (!kept && path != NULL && bandwidth_worth(v))
+            bandwidth_save(path, boot, v);
+        cJSON_AddBoolToObject(v, "cached", kept);
+    }
+    free(path);
+    return v;
 }

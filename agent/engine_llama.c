@@ -177,6 +177,13 @@ static int llama_quantized(const struct llama *l)
            strcmp(l->settings.kv_type, "f16") != 0;
 }
 
+/* Then the library puts all layers there. */
+static int llama_accelerated(void)
+{
+    return ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != NULL ||
+           ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_IGPU) != NULL;
+}
+
 /* Flash attention of the CPU back end reads the cache row by row: with 800
  * tokens in it a reply took twice as long (README, "Flash attention"). With
  * an accelerator, llama.cpp decides. A quantised cache cannot do without. */
@@ -184,11 +191,9 @@ static void llama_set_attention(struct llama *l,
                                 struct llama_context_params *cp)
 {
     const char *want = l->settings.flash_attn;
-    int gpu = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_GPU) != NULL ||
-              ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_IGPU) != NULL;
 
     if (want == NULL || strcmp(want, "auto") == 0)
-        want = llama_quantized(l) ? "on" : gpu ? "auto" : "off";
+        want = llama_quantized(l) ? "on" : llama_accelerated() ? "auto" : "off";
     cp->flash_attn_type =
         strcmp(want, "on") == 0    ? LLAMA_FLASH_ATTN_TYPE_ENABLED
         : strcmp(want, "off") == 0 ? LLAMA_FLASH_ATTN_TYPE_DISABLED
@@ -215,8 +220,8 @@ static void llama_open_threads(struct llama *l)
         llama_attach_threadpool(l->ctx, l->threads, NULL);
 }
 
-struct llama_context *llama_new_context(struct llama *l, int cells,
-                                        int sequences)
+struct llama_context_params llama_context_wanted(struct llama *l, int cells,
+                                                 int sequences)
 {
     struct llama_context_params cp = llama_context_default_params();
 
@@ -235,8 +240,15 @@ struct llama_context *llama_new_context(struct llama *l, int cells,
     cp.n_threads_batch = l->settings.threads;
     cp.abort_callback = llama_stop;
     cp.abort_callback_data = l;
+    return cp;
+}
+
+struct llama_context *llama_new_context(struct llama *l, int cells,
+                                        int sequences)
+{
     llama_said[0] = '\0';
-    return llama_init_from_model(l->model, cp);
+    return llama_init_from_model(l->model,
+                                 llama_context_wanted(l, cells, sequences));
 }
 
 static int llama_open_context(struct llama *l, const char *path,
@@ -310,6 +322,7 @@ static void llama_close(struct eb_engine *e)
         sched_setaffinity(0, sizeof(l->before), &l->before);
     if (l->model != NULL)
         llama_model_free(l->model);
+    free(l->path);
     free(l);
 }
 
@@ -328,6 +341,7 @@ static int llama_open(const char *path, const struct eb_engine_settings *s,
         return rc;
     l = eb_xcalloc(1, sizeof(*l));
     l->base.ops = &eb_engine_llama;
+    l->path = eb_xstrdup(path);
     l->settings = *s;
     l->random = 1;
     llama_weights = llama_cache = llama_compute = 0;
@@ -403,6 +417,9 @@ static void llama_facts(struct eb_engine *e, cJSON *model, cJSON *memory)
         eb_sha256(template, strlen(template), hex);
         cJSON_AddStringToObject(model, "chat_template_sha256", hex);
     }
+    llama_shape(l, model);
+    cJSON_AddStringToObject(model, "weights_in",
+                            llama_accelerated() ? "accelerator" : "memory");
     cJSON_AddNumberToObject(memory, "model_bytes",
                             (double)llama_model_size(l->model));
     llama_account(memory, "weights_bytes", l->weights_bytes);

@@ -36,6 +36,7 @@ struct llama_slot {
 
 struct llama {
     struct eb_engine base;
+    char *path;
     struct eb_engine_settings settings;
     struct llama_model *model;
     struct llama_context *ctx;
@@ -90,11 +91,16 @@ int llama_slot_constrain(struct llama *l, struct llama_slot *s,
  * likely. LLAMA_TOKEN_NULL if no token fits the grammar. */
 llama_token llama_slot_pick(struct llama *l, struct llama_slot *s);
 
+/* What llama_new_context asks the library for. */
+struct llama_context_params llama_context_wanted(struct llama *l, int cells,
+                                                 int sequences);
 /* A context of the model for so many cells, shared by the sequences; NULL if
  * there is no memory. */
 struct llama_context *llama_new_context(struct llama *l, int cells,
                                         int sequences);
 void llama_bench_close(struct llama *l);
+/* Adds the record's `model.shape` (engine_llama_shape.c). */
+void llama_shape(struct llama *l, cJSON *model);
 
 /* llama_decode with its errors as ours; clears all on failure. */
 int llama_decode_batch(struct llama *l, struct llama_batch batch,

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/bandwidth.h"
 #include "agent/device.h"
 #include "agent/engine_fake.h"
 #include "agent/run_parts.h"
@@ -304,6 +305,21 @@ static int run_find(const char *path, struct eb_err *err)
     return eb_fail(err, EB_ENOENT, "%s: no such file", path);
 }
 
+void eb_run_bandwidth(struct eb_run *r, const char *sysroot)
+{
+    struct eb_bandwidth_opts o = {.sysroot = sysroot, .device = r->device};
+    int files = r->opts.models.n == 0, i; /* none named: those of the folder */
+
+    for (i = 0; i < r->opts.models.n; i++)
+        files |= eb_fs_exists(r->opts.models.v[i]);
+    if (!r->opts.triad)
+        o.why_not = "not measured: --no-triad";
+    else if (!files)
+        o.why_not = "not measured: no model is a file";
+    eb_run_tick(r, "the memory's bandwidth");
+    r->bandwidth = eb_bandwidth(&o);
+}
+
 static int run_open(struct eb_run *r, struct eb_err *err)
 {
     struct eb_buf left_out = {0};
@@ -347,9 +363,11 @@ static int run_open(struct eb_run *r, struct eb_err *err)
     r->device = eb_device_facts("", r->opts.device_name);
     eb_uuid7(r->session_id);
     eb_fake_plant(run_fake_reply, r);
+    eb_run_bandwidth(r, "");
     /* Before any engine has threads: they must be counted. */
-    rc = eb_watch_open(
-        &r->watch, (enum eb_power_mode)eb_power_mode_parse(r->opts.power), err);
+    rc = eb_watch_open(&r->watch, "",
+                       (enum eb_power_mode)eb_power_mode_parse(r->opts.power),
+                       err);
     return rc == 0 ? 0 : EB_ENODEV;
 }
 
@@ -382,6 +400,7 @@ static void run_close(struct eb_run *r)
     eb_suite_free(&r->suite);
     eb_buf_free(&r->fake_reply);
     cJSON_Delete(r->device);
+    cJSON_Delete(r->bandwidth);
     free(r->spool);
 }
 

@@ -61,6 +61,8 @@ static void opts_table(struct eb_run_opts *o, struct eb_opt out[OPTS_TABLE_MAX])
          "seconds an item may take, times those at once (60)"},
         {"speed", 0, EB_OPT_FLAG, &o->speed, NULL,
          "measure pp512 and tg128 (on; --no-speed: leave out)"},
+        {"triad", 0, EB_OPT_FLAG, &o->triad, NULL,
+         "measure the memory's bandwidth once a boot (on; --no-triad)"},
         {"power", 0, EB_OPT_STR, &o->power, "WHEN",
          "energy: auto, require (exit code 6 without a sensor), off (auto)"},
         {"out", 'o', EB_OPT_STR, &o->out, "FILE",
@@ -178,6 +180,7 @@ int eb_run_options(struct eb_run_opts *o, int argc, char **argv,
     o->ctx = 4096;
     o->seed = 1;
     o->speed = 1;
+    o->triad = 1;
     o->timeout_s = EB_RUN_ITEM_TIMEOUT_NS / INT64_C(1000000000);
     opts_table(o, table);
     rc = eb_opt_parse(table, argc, argv, &n_args, err);

@@ -39,7 +39,7 @@ struct eb_run_opts {
     long long seed, threads, ctx, timeout_s;
     long long slots, latency_items; /* of a throughput run */
     long long trials;               /* of each item, other values filled in */
-    int require_upload, json, speed, tuned, quiet, help;
+    int require_upload, json, speed, tuned, triad, quiet, help;
 };
 
 /* Parses and checks the command line; EB_EUSAGE with one sentence. */
@@ -100,6 +100,7 @@ struct eb_run {
     size_t n_prompts;
     char session_id[EB_UUID_LEN];
     cJSON *device;
+    cJSON *bandwidth; /* of its memory; NULL: not looked at */
     char *spool;
     FILE *out; /* --out; NULL: none */
     cJSON **recs;
@@ -160,6 +161,8 @@ struct eb_run_part {
     cJSON *items;                /* these four are taken over */
     cJSON *throughput, *latency; /* NULL in a latency run */
     cJSON *trials;               /* beyond the first; NULL: none asked for */
+    cJSON *watched;              /* power, counters, heat; taken over; NULL:
+                                    what the watch has now */
     int failed;                  /* some cell is INSUFFICIENT */
     int open;                    /* some cell is NOT SHOWN */
 };
@@ -191,6 +194,10 @@ int eb_run_engine_stop(void *run);
 /* The finished record, derived. */
 cJSON *eb_run_record(struct eb_run *r, const struct eb_run_model *m,
                      struct eb_run_part *part);
+
+/* Measures r->bandwidth, or takes what is kept of it, where a model of the
+ * options is a file: before any engine opens. */
+void eb_run_bandwidth(struct eb_run *r, const char *sysroot);
 
 /* Takes the finished record over: validated, on disk, in --out, sent. It is
  * safe on disk before it is shown. */

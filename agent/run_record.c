@@ -70,6 +70,10 @@ static void record_model(const struct eb_run_model *m, cJSON *rec)
         v = cJSON_DetachItemViaPointer(facts, v);
         cJSON_AddItemToObject(out, v->string, v);
     }
+    if (!cJSON_HasObjectItem(out, "shape"))
+        eb_json_add_null(out, "shape",
+                         m->facts == NULL ? "not measured: not loaded"
+                                          : "absent: the engine does not tell");
     cJSON_Delete(facts);
 }
 
@@ -189,6 +193,18 @@ static void record_levels(const struct eb_run *r, enum eb_prompt_kind prompt,
                           cJSON_Duplicate(r->suite.service_bars, 1));
 }
 
+/* Every member of `from` into the record. */
+static void record_move(cJSON *from, cJSON *rec)
+{
+    cJSON *v;
+
+    while ((v = from->child) != NULL) {
+        cJSON_DetachItemViaPointer(from, v);
+        cJSON_AddItemToObject(rec, v->string, v);
+    }
+    cJSON_Delete(from);
+}
+
 static void record_measured(struct eb_run *r, const struct eb_run_model *m,
                             struct eb_run_part *part, cJSON *rec)
 {
@@ -207,7 +223,13 @@ static void record_measured(struct eb_run *r, const struct eb_run_model *m,
         cJSON_AddItemToObject(rec, "speed", cJSON_Duplicate(m->speed, 1));
     else
         cJSON_AddArrayToObject(rec, "speed");
-    eb_watch_record(&r->watch, rec);
+    if (part->watched != NULL)
+        record_move(part->watched, rec);
+    else
+        eb_watch_record(&r->watch, rec);
+    if (r->bandwidth != NULL)
+        cJSON_AddItemToObject(rec, "bandwidth",
+                              cJSON_Duplicate(r->bandwidth, 1));
     if (part->items != NULL)
         cJSON_AddItemToObject(rec, "items", part->items);
     else

@@ -87,6 +87,7 @@ void eb_speed_model_open(struct eb_speed *s, struct eb_speed_model *v,
     v->load = cJSON_CreateObject();
     v->phases = cJSON_CreateArray();
     v->gates = cJSON_CreateArray();
+    v->watched = cJSON_CreateArray();
     v->part = (struct eb_run_part){
         .prompt = EB_PROMPT_CLEAR, .status = "complete", .started_us = -1};
     eb_speed_requests_open(&v->asks, &s->env, NULL);
@@ -105,6 +106,7 @@ void eb_speed_model_free(struct eb_speed_model *v)
     cJSON_Delete(v->load);
     cJSON_Delete(v->phases);
     cJSON_Delete(v->gates);
+    cJSON_Delete(v->watched);
     cJSON_Delete(v->requests);
     cJSON_Delete(v->sustained);
     cJSON_Delete(v->m.facts);
@@ -210,6 +212,8 @@ struct model_work {
     struct eb_speed *s;
     struct eb_speed_model *v;
     const struct eb_bench_shape *shape;
+    struct eb_speed_test *test;
+    int throttled;     /* the repeat that just ended: 1, 0; -1: not known */
     const char *phase; /* of a request */
     int clear;         /* forget all before each request */
 };
@@ -228,20 +232,52 @@ static int work_stop(void *arg)
     return env->stop != NULL && env->stop();
 }
 
+static int work_throttled(void *arg)
+{
+    return ((struct model_work *)arg)->throttled;
+}
+
+/* A repeat, and whether something slowed it down. */
 static int work_bench(void *arg, int64_t *ns, struct eb_err *err)
 {
     struct model_work *w = arg;
     struct eb_engine *e = w->s->run.engine;
+    const struct eb_heat *heat = w->s->run.watch.heat;
+    struct eb_heat_mark mark;
+    char why[sizeof(w->test->throttled_why)];
     int64_t from;
     int rc = e->ops->bench_fill(e, w->shape, err);
 
     *ns = 1;
     if (rc != 0)
         return rc;
+    eb_watch_tick(&w->s->run.watch);
+    eb_heat_mark(heat, &mark);
     from = work_now(w);
     rc = e->ops->bench(e, w->shape, err);
     *ns = work_now(w) - from;
+    w->throttled = eb_heat_throttled(heat, &mark, why, sizeof(why));
+    if (w->throttled != 0)
+        memcpy(w->test->throttled_why, why, sizeof(why));
     return rc;
+}
+
+/* The window of a test that only reads or only writes; a test of both is in
+ * the whole only. */
+static void model_watch(struct eb_speed *s, const struct eb_speed_test *t,
+                        size_t before, int begin)
+{
+    const struct eb_bench_shape *b = &t->shape;
+
+    if (b->n_prompt > 0 && b->n_gen > 0)
+        return;
+    if (begin)
+        eb_watch_begin(&s->run.watch, b->n_gen > 0 ? "decode" : "prefill",
+                       t->name, NULL);
+    else
+        eb_watch_end(&s->run.watch, -1,
+                     (int64_t)(t->series.n - before) *
+                         (b->n_prompt + b->n_gen) * b->batch);
 }
 
 /* One test of a pass. Why it failed stays in it, and samples of other passes
@@ -249,8 +285,10 @@ static int work_bench(void *arg, int64_t *ns, struct eb_err *err)
 static int model_test(struct eb_speed *s, struct eb_speed_model *v,
                       struct eb_speed_test *t, int64_t deadline)
 {
-    struct model_work w = {.s = s, .v = v, .shape = &t->shape};
-    struct eb_series_source src = {work_bench, work_now, work_stop, &w};
+    struct model_work w = {.s = s, .v = v, .shape = &t->shape, .test = t};
+    struct eb_series_source src = {work_bench, work_now, work_stop, &w,
+                                   work_throttled};
+    size_t before = t->series.n;
     int64_t now = work_now(&w);
     struct eb_speed_cpu cpu;
     struct eb_err err = {0};
@@ -262,8 +300,10 @@ static int model_test(struct eb_speed *s, struct eb_speed_model *v,
     rc = eb_series_warm(&src, &s->rule, now + (deadline - now) / 4, &t->series,
                         &err);
     cpu = eb_speed_cpu_now(&s->env);
+    model_watch(s, t, before, 1);
     if (rc == 0)
         rc = eb_series_run(&src, &s->rule, deadline, &t->series, &err);
+    model_watch(s, t, before, 0);
     t->others = fmax(t->others, eb_speed_others(&s->env, &cpu));
     s->run.engine->ops->clear(s->run.engine);
     if (rc == 0 || (rc == EB_EABORT && t->series.n > 0))
@@ -315,7 +355,7 @@ static int model_ask_series(struct eb_speed *s, struct eb_speed_model *v,
                            .v = v,
                            .phase = phase,
                            .clear = strcmp(phase, "uncached") == 0};
-    struct eb_series_source src = {work_request, work_now, work_stop, &w};
+    struct eb_series_source src = {work_request, work_now, work_stop, &w, NULL};
     struct eb_series_rule rule = s->rule;
     struct eb_series ttft = {0};
     int rc;
@@ -446,37 +486,55 @@ static int model_pass_several(struct eb_speed *s, struct eb_speed_model *v,
     return rc;
 }
 
-int eb_speed_pass(struct eb_speed *s, struct eb_speed_model *v, int pass,
-                  struct eb_err *err)
+/* A pass with the machine quiet and the watch open. */
+static int model_pass(struct eb_speed *s, struct eb_speed_model *v, int pass,
+                      struct eb_err *err)
 {
-    struct eb_gate_rule gate = {s->run.settings.threads, eb_device_threads(),
-                                (double)s->opts.max_celsius, s->opts.gate_ns};
     struct model_time time = {0};
     int rc;
 
-    if (v->failed[0] != '\0')
-        return 0;
-    model_progress(s, v, "waiting for a quiet machine");
-    cJSON_AddItemToArray(v->gates, eb_gate_wait(&s->env, &gate));
-    if (v->part.started_us < 0) {
-        v->part.started_us = eb_clock_wall_us();
-        v->part.start = eb_device_conditions(s->env.sysroot);
-    }
     if ((pass == 0 && model_load_cold(s, v) != 0) ||
         model_load_warm(s, v, pass) != 0)
         return 0;
     time.end_ns = s->env.now(s->env.arg) + s->opts.budget_ns / s->n_passes;
     time.left = model_count(v, 0) + model_count(v, 1) +
                 (pass == 0 && s->opts.requests ? 2 : 0);
+    eb_watch_begin(&s->run.watch, "whole", NULL, NULL);
     rc = model_pass_alone(s, v, pass, &time);
     if (s->run.engine != NULL)
         model_close(s);
     if (rc == 0)
         rc = model_pass_several(s, v, pass, &time);
+    eb_watch_end(&s->run.watch, -1, -1);
     if (rc == EB_EABORT) {
         v->part.status = "aborted";
         v->part.reason = "stopped by the user";
         return eb_fail(err, rc, "stopped");
     }
     return 0;
+}
+
+int eb_speed_pass(struct eb_speed *s, struct eb_speed_model *v, int pass,
+                  struct eb_err *err)
+{
+    struct eb_gate_rule gate = {s->run.settings.threads, eb_device_threads(),
+                                (double)s->opts.max_celsius, s->opts.gate_ns};
+    cJSON *watched;
+    int rc;
+
+    if (v->failed[0] != '\0')
+        return 0;
+    model_progress(s, v, "waiting for a quiet machine");
+    cJSON_AddItemToArray(v->gates, eb_gate_wait(&s->env, &gate));
+    if (s->n_watched++ > 0)
+        eb_watch_next(&s->run.watch);
+    if (v->part.started_us < 0) {
+        v->part.started_us = eb_clock_wall_us();
+        v->part.start = eb_device_conditions(s->env.sysroot);
+    }
+    rc = model_pass(s, v, pass, err);
+    watched = cJSON_CreateObject();
+    eb_watch_record(&s->run.watch, watched);
+    cJSON_AddItemToArray(v->watched, watched);
+    return rc;
 }

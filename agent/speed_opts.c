@@ -46,6 +46,10 @@ static void opts_table(struct eb_speed_opts *o,
          "sequences that are written at once (1,4,8)"},
         {"requests", 0, EB_OPT_FLAG, &o->requests, NULL,
          "measure requests as of custsvc (on; --no-requests: leave out)"},
+        {"triad", 0, EB_OPT_FLAG, &o->triad, NULL,
+         "measure the memory's bandwidth once a boot (on; --no-triad)"},
+        {"power", 0, EB_OPT_STR, &o->power, "WHEN",
+         "energy: auto, require (exit code 6 without a sensor), off (auto)"},
         {"gate", 0, EB_OPT_STR, &o->gate_text, "TIME",
          "wait so long for a quiet, cool machine (30s)"},
         {"max-celsius", 0, EB_OPT_INT, &o->max_celsius, "N",
@@ -143,6 +147,9 @@ static int opts_check(struct eb_speed_opts *o, struct eb_err *err)
     if (rc == 0 && o->emit != NULL && strcmp(o->emit, "llama-bench") != 0)
         rc = eb_fail(err, EB_EUSAGE, "--emit: '%.40s' is not llama-bench",
                      o->emit);
+    if (rc == 0 && eb_power_mode_parse(o->power) < 0)
+        rc = eb_fail(err, EB_EUSAGE,
+                     "--power: '%.40s' is not auto, require or off", o->power);
     if (rc == 0 && strcmp(o->flash_attn, "on") != 0 &&
         strcmp(o->flash_attn, "off") != 0 && strcmp(o->flash_attn, "auto") != 0)
         rc = eb_fail(err, EB_EUSAGE,
@@ -175,6 +182,8 @@ int eb_speed_options(struct eb_speed_opts *o, int argc, char **argv,
     o->flash_attn = "auto";
     o->max_celsius = 70;
     o->requests = 1;
+    o->triad = 1;
+    o->power = "auto";
     opts_table(o, table);
     rc = eb_opt_parse(table, argc, argv, &n_args, err);
     if (rc == 0 && n_args > 0 && !o->help)

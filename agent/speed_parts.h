@@ -17,9 +17,10 @@ struct eb_speed_opts {
     struct eb_opt_list models;
     const char *suite, *depths_text, *batches_text, *budget_text;
     const char *sustained_text, *gate_text, *emit, *flash_attn;
+    const char *power;
     const char *out, *collector, *device_name;
     long long threads, max_celsius;
-    int requests, tuned, require_upload, json, quiet, help;
+    int requests, tuned, triad, require_upload, json, quiet, help;
     /* Made of the texts. */
     int depths[EB_SPEED_LIST_MAX], batches[EB_SPEED_LIST_MAX];
     size_t n_depths, n_batches;
@@ -44,8 +45,9 @@ struct eb_speed_test {
     struct eb_bench_shape shape;
     char name[EB_SPEED_NAME];
     struct eb_series series;
-    double others;    /* cores used by others, the most of all passes */
-    char reason[320]; /* why there is no sample; "": there are */
+    double others;           /* cores used by others, the most of all passes */
+    char throttled_why[160]; /* of the last repeat where that was known */
+    char reason[320];        /* why there is no sample; "": there are */
 };
 
 /* One model: what its passes gave so far. */
@@ -56,6 +58,7 @@ struct eb_speed_model {
     size_t n_tests;
     struct eb_speed_requests asks;
     cJSON *load, *phases, *gates, *requests, *sustained;
+    cJSON *watched; /* power, counters, heat, of each pass */
     char asks_reason[320];
     char failed[256]; /* why it cannot be run; "": it can */
     double peak_bytes;
@@ -69,6 +72,7 @@ struct eb_speed {
     struct eb_speed_model *models;
     size_t n_models;
     int n_passes;
+    int n_watched; /* passes so far, of all models */
 };
 
 /* opts and env are the caller's and filled; close also after a failure. */

@@ -28,6 +28,29 @@ static void record_series(const struct eb_series *s, cJSON *row)
     cJSON_AddBoolToObject(row, "warm_settled", s->cold_passes == 0);
 }
 
+/* The repeats that something slowed down, counted from 0; null where nothing
+ * on this machine tells. */
+static void record_throttled(const struct eb_speed_test *t, cJSON *row)
+{
+    const struct eb_series *s = &t->series;
+    cJSON *at;
+    size_t i;
+
+    for (i = 0; i < s->n && s->mark[i] < 0; i++)
+        ;
+    if (i == s->n) {
+        eb_json_add_null(row, "throttled_repeats", t->throttled_why);
+        return;
+    }
+    at = cJSON_AddArrayToObject(row, "throttled_repeats");
+    for (i = 0; i < s->n; i++) {
+        if (s->mark[i] > 0)
+            cJSON_AddItemToArray(at, cJSON_CreateNumber((double)i));
+    }
+    if (cJSON_GetArraySize(at) > 0)
+        cJSON_AddStringToObject(row, "throttled_why", t->throttled_why);
+}
+
 /* Quotable, or why not: what others used decides before the spread does, for
  * an even disturbance makes a narrow interval about a wrong mean. */
 static void record_stable(const struct eb_speed *s,
@@ -72,13 +95,15 @@ static cJSON *record_rows(const struct eb_speed *s,
         cJSON_AddNumberToObject(row, "depth", t->shape.depth);
         cJSON_AddNumberToObject(row, "batch", t->shape.batch);
         record_series(&t->series, row);
-        if (t->series.n > 0)
+        if (t->series.n > 0) {
+            record_throttled(t, row);
             record_stable(s, t, row);
-        else
+        } else {
             cJSON_AddStringToObject(row, "samples_ns_reason",
                                     t->reason[0] != '\0'
                                         ? t->reason
                                         : "not measured: stopped before");
+        }
         cJSON_AddItemToArray(out, row);
     }
     return out;
@@ -109,6 +134,15 @@ static void record_memory(struct eb_speed_model *v, cJSON *rec)
     v->phases = NULL;
 }
 
+/* Other models ran between the passes: what was watched stands apart. */
+static void record_passes(struct eb_speed_model *v, cJSON *rec)
+{
+    if (cJSON_GetArraySize(v->watched) == 0)
+        return;
+    cJSON_AddItemToObject(rec, "further_passes", v->watched);
+    v->watched = NULL;
+}
+
 cJSON *eb_speed_record(struct eb_speed *s, struct eb_speed_model *v)
 {
     cJSON *rec, *load;
@@ -126,8 +160,10 @@ cJSON *eb_speed_record(struct eb_speed *s, struct eb_speed_model *v)
     s->run.settings.slots = 1;
     eb_run_tuned_use(&s->run, v->m.path);
     v->m.speed = record_rows(s, v);
+    v->part.watched = cJSON_DetachItemFromArray(v->watched, 0);
     rec = eb_run_record(&s->run, &v->m, &v->part);
     record_settings(s, rec);
+    record_passes(v, rec);
     record_memory(v, rec);
     load = cJSON_GetObjectItemCaseSensitive(rec, "load");
     while (v->load->child != NULL) {

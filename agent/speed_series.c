@@ -14,7 +14,9 @@ void eb_series_free(struct eb_series *s)
     if (s == NULL)
         return;
     free(s->ns);
+    free(s->mark);
     s->ns = NULL;
+    s->mark = NULL;
     s->n = 0;
 }
 
@@ -98,14 +100,18 @@ int eb_series_run(const struct eb_series_source *src,
     size_t first = s->n;
     int rc;
 
-    if (s->ns == NULL)
+    if (s->ns == NULL) {
         s->ns = eb_xcalloc(EB_SERIES_MAX, sizeof(*s->ns));
+        s->mark = eb_xcalloc(EB_SERIES_MAX, sizeof(*s->mark));
+    }
     if (s->n_passes < EB_SERIES_PASSES)
         s->pass[s->n_passes++] = first;
     while (s->n < EB_SERIES_MAX && s->n - first < rule->max) {
         rc = series_once(src, &s->ns[s->n], err);
         if (rc != 0)
             return rc;
+        if (src->mark != NULL)
+            s->mark[s->n] = (signed char)src->mark(src->arg);
         s->n++;
         if (s->n - first >= rule->min &&
             eb_series_width(s->ns, s->n) <= rule->within)

@@ -39,10 +39,13 @@ struct eb_series_source {
     int64_t (*now)(void *arg);
     int (*stop)(void *arg); /* asked between repeats */
     void *arg;
+    int (*mark)(void *arg); /* what to note of the repeat that just ended, -1
+                               to 1; NULL: 0 */
 };
 
 struct eb_series {
     int64_t *ns;
+    signed char *mark; /* of each repeat */
     size_t n;
     size_t pass[EB_SERIES_PASSES]; /* where each begins */
     size_t n_passes;

@@ -81,6 +81,8 @@ static void speed_settings(struct eb_speed *s)
     r->opts.seed = 1;
     r->opts.timeout_s = 0;
     r->opts.quiet = s->opts.quiet;
+    r->opts.models = s->opts.models;
+    r->opts.triad = s->opts.triad;
     r->opts.collector = s->opts.collector;
     r->opts.out = s->opts.out;
 }
@@ -110,6 +112,7 @@ int eb_speed_open(struct eb_speed *s, struct eb_err *err)
     if (rc != 0)
         return rc;
     s->run.device = eb_device_facts("", s->opts.device_name);
+    eb_run_bandwidth(&s->run, s->env.sysroot);
     eb_uuid7(s->run.session_id);
     s->n_models = s->run.n_models = n;
     s->n_passes = n > 1 ? 2 : 1;
@@ -125,7 +128,11 @@ int eb_speed_open(struct eb_speed *s, struct eb_err *err)
                               s->models[i].m.sha256, err);
     if (rc != 0)
         return rc;
-    return 0;
+    /* Before any engine has threads: they must be counted. */
+    rc = eb_watch_open(&s->run.watch, s->env.sysroot,
+                       (enum eb_power_mode)eb_power_mode_parse(s->opts.power),
+                       err);
+    return rc == 0 ? 0 : EB_ENODEV;
 }
 
 void eb_speed_close(struct eb_speed *s)
@@ -139,9 +146,11 @@ void eb_speed_close(struct eb_speed *s)
     free(s->models);
     if (s->run.out != NULL && s->run.out != stdout)
         fclose(s->run.out);
+    eb_watch_close(&s->run.watch);
     eb_run_tuned_free(&s->run);
     eb_record_list_free(s->run.recs, s->run.n_recs);
     cJSON_Delete(s->run.device);
+    cJSON_Delete(s->run.bandwidth);
     free(s->run.spool);
 }
 
@@ -346,7 +355,9 @@ int eb_speed_suite_main(int argc, char **argv)
     }
     if (rc != 0) {
         eb_error("%s", err.msg);
-        code = speed_at_hand(rc) ? EB_EXIT_USAGE : EB_EXIT_INTERNAL;
+        code = speed_at_hand(rc) ? EB_EXIT_USAGE
+               : rc == EB_ENODEV ? EB_EXIT_UNFIT
+                                 : EB_EXIT_INTERNAL;
     } else {
         if (s.opts.emit != NULL)
             eb_llama_bench_write(s.run.recs, s.run.n_recs, stdout);

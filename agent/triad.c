@@ -349,6 +349,19 @@ const char *eb_triad_why(const struct eb_triad *t)
 #endif
 }
 
+/* Of the passes: the best less the worst, over the median. */
+static double triad_spread(const struct eb_triad *t)
+{
+    double worst = t->best_gbps;
+    int i;
+
+    for (i = 0; i < t->repeats; i++) {
+        if (t->gbps[i] < worst)
+            worst = t->gbps[i];
+    }
+    return t->median_gbps > 0 ? (t->best_gbps - worst) / t->median_gbps : 0;
+}
+
 void eb_triad_record(const struct eb_triad *t, const char *reason, cJSON *out)
 {
     const char *why;
@@ -368,6 +381,8 @@ void eb_triad_record(const struct eb_triad *t, const char *reason, cJSON *out)
         eb_json_add_null(v, "best_gbps", why);
         eb_json_add_null(v, "median_gbps", why);
     }
+    cJSON_AddNumberToObject(v, "repeats", t->repeats);
+    cJSON_AddNumberToObject(v, "spread", triad_spread(t));
     cJSON_AddNumberToObject(v, "cpu_share", t->cpu_share);
     cJSON_AddNumberToObject(v, "threads", t->threads);
     cJSON_AddNumberToObject(v, "pinned", t->pinned);

@@ -16,8 +16,6 @@
 #include "common/err.h"
 
 #define EB_TRIAD_REPEATS_MAX 256
-/* With less of the time the bandwidth is too low, and MBU would flatter. */
-#define EB_TRIAD_CPU_SHARE_MIN 0.9
 
 struct eb_triad_opts {
     int64_t time_ns;     /* 0: one second */

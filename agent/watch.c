@@ -9,16 +9,17 @@
 #define WATCH_IDLE_MAX_MS 10000 /* a slow one may leave idle unknown */
 #define WATCH_TICK_NS INT64_C(1000000000)
 
-int eb_watch_open(struct eb_watch *w, enum eb_power_mode mode,
-                  struct eb_err *err)
+int eb_watch_open(struct eb_watch *w, const char *sysroot,
+                  enum eb_power_mode mode, struct eb_err *err)
 {
     struct eb_power_hints hints = {0};
     int rc;
 
     memset(w, 0, sizeof(*w));
-    rc = eb_power_open("", mode, &hints, &w->power, err);
+    w->sysroot = sysroot;
+    rc = eb_power_open(sysroot, mode, &hints, &w->power, err);
     if (rc == 0)
-        rc = eb_counters_open("", &w->counters, err);
+        rc = eb_counters_open(sysroot, &w->counters, err);
     if (rc == 0)
         eb_watch_next(w);
     else
@@ -117,7 +118,7 @@ void eb_watch_next(struct eb_watch *w)
     eb_power_reset(w->power);
     eb_counters_reset(w->counters);
     eb_heat_close(w->heat);
-    eb_heat_open("", &w->heat);
+    eb_heat_open(w->sysroot, &w->heat);
     eb_heat_before(w->heat);
     eb_power_idle(w->power, watch_idle_ms(w));
 }

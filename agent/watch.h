@@ -1,7 +1,7 @@
 /* What is observed beside a run: energy, counters, heat. One object a run, one
  * set of windows a record.
  *
- *     rc = eb_watch_open(&w, EB_POWER_AUTO, &err);   before engines open
+ *     rc = eb_watch_open(&w, "", EB_POWER_AUTO, &err);  before engines open
  *     eb_watch_begin(&w, "whole", NULL, NULL);
  *       eb_watch_begin(&w, "cell", "triage", "en");
  *       ... eb_watch_tick(&w) now and then ...
@@ -25,6 +25,7 @@
 #define EB_WATCH_DEPTH 4
 
 struct eb_watch {
+    const char *sysroot;
     struct eb_power *power;
     struct eb_counters *counters;
     struct eb_heat *heat;
@@ -33,9 +34,10 @@ struct eb_watch {
     int depth;
 };
 
-/* Fails only with EB_POWER_REQUIRE, where no sensor can be read. */
-int eb_watch_open(struct eb_watch *w, enum eb_power_mode mode,
-                  struct eb_err *err);
+/* Fails only with EB_POWER_REQUIRE, where no sensor can be read. sysroot, kept
+ * by the caller: "" for this machine. */
+int eb_watch_open(struct eb_watch *w, const char *sysroot,
+                  enum eb_power_mode mode, struct eb_err *err);
 void eb_watch_close(struct eb_watch *w);
 
 void eb_watch_begin(struct eb_watch *w, const char *name, const char *level,

@@ -18,6 +18,10 @@
 /* Largest record accepted, in bytes of JSON text. */
 #define EB_RECORD_MAX_BYTES (16u << 20)
 
+/* With less of the time the bandwidth that triad measured is too low, and MBU
+ * would flatter. */
+#define EB_TRIAD_CPU_SHARE_MIN 0.9
+
 #define EB_UUID_LEN 37
 /* UUID version 7 (RFC 9562): 48-bit milliseconds, then random bits; values
  * made by one process increase. */

@@ -24,6 +24,9 @@ const cJSON *eb_record_alone(const cJSON *rec);
 /* summary.speed; summary.requests, .sustained and .localscore of records that
  * have such samples (record_speed.c). */
 void eb_record_speed(const cJSON *rec, cJSON *sum);
+/* bytes_per_token, achieved_gbps, mbu and gflops of a row of summary.speed that
+ * has its rates; row is the raw one (record_bandwidth.c). */
+void eb_record_bandwidth(const cJSON *rec, const cJSON *row, cJSON *out);
 /* summary.service; needs summary.levels (record_service.c). */
 void eb_record_service(const cJSON *rec, cJSON *sum);
 /* summary.parity and summary.fidelity (record_parity.c). */

@@ -49,7 +49,21 @@ static void speed_rates(const struct eb_samples *tps, const char *unstable,
     cJSON_AddNumberToObject(out, "n", (double)tps->n);
 }
 
-static cJSON *speed_row(const cJSON *row)
+/* How many of the repeats something slowed down. */
+static void speed_throttled(const cJSON *row, cJSON *out)
+{
+    const cJSON *at =
+        cJSON_GetObjectItemCaseSensitive(row, "throttled_repeats");
+
+    if (cJSON_IsArray(at))
+        cJSON_AddNumberToObject(out, "throttled", cJSON_GetArraySize(at));
+    else if (at != NULL)
+        eb_json_add_null(
+            out, "throttled",
+            eb_json_get_str(row, "throttled_repeats_reason", "not measured"));
+}
+
+static cJSON *speed_row(const cJSON *rec, const cJSON *row)
 {
     double tokens = (eb_json_get_num(row, "n_prompt", 0) +
                      eb_json_get_num(row, "n_gen", 0)) *
@@ -69,6 +83,8 @@ static cJSON *speed_row(const cJSON *row)
     speed_rates(&tps, cJSON_IsFalse(stable) && tps.n > 0 ? why : NULL,
                 eb_json_get_str(row, "samples_ns_reason", "absent: no sample"),
                 out);
+    speed_throttled(row, out);
+    eb_record_bandwidth(rec, row, out);
     free(tps.v);
     return out;
 }
@@ -309,7 +325,7 @@ void eb_record_speed(const cJSON *rec, cJSON *sum)
     const cJSON *row;
 
     cJSON_ArrayForEach(row, cJSON_GetObjectItemCaseSensitive(rec, "speed"))
-        cJSON_AddItemToArray(arr, speed_row(row));
+        cJSON_AddItemToArray(arr, speed_row(rec, row));
     speed_requests(rec, sum);
     speed_sustained(rec, sum);
     speed_localscore(rec, sum);

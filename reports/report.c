@@ -124,6 +124,7 @@ static void report_group(struct eb_doc *d, const struct eb_group *g)
     eb_section_latency(d, g);
     eb_section_rate(d, g);
     eb_section_sustained(d, g);
+    eb_section_limits(d, g);
     eb_section_cost(d, g);
     eb_section_price(d, g);
     eb_section_memory(d, g);

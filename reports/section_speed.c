@@ -66,10 +66,52 @@ static void speed_cells(struct eb_doc_table *t, const cJSON *row)
     eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "n", 0));
 }
 
+/* What a token needs by the model's shape, and what the rate makes of it. */
+static void speed_needs(struct eb_doc_table *t, const cJSON *row)
+{
+    static const char *const keys[] = {"achieved_gbps", "mbu", "gflops"};
+    double bytes = eb_json_get_num(row, "bytes_per_token", NAN);
+    char text[EB_SHORT_LEN];
+    size_t i;
+
+    if (cJSON_GetObjectItemCaseSensitive(row, "gflops") == NULL) {
+        for (i = 0; i < 4; i++)
+            eb_doc_cell(t, "mixed");
+        return;
+    }
+    eb_doc_cell(t, isnan(bytes) ? "not known" : eb_short_bytes(bytes, text));
+    for (i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        double v = eb_json_get_num(row, keys[i], NAN);
+
+        if (isnan(v))
+            eb_doc_cell(t, "not known");
+        else
+            eb_doc_cellf(t, v < 0.1 ? "%.2g" : v < 10 ? "%.2f" : "%.1f", v);
+    }
+}
+
+/* Records of engines that tell no shape have none of it. */
+static int speed_has_needs(const struct eb_group *g)
+{
+    const cJSON *row;
+    size_t i;
+
+    for (i = 0; i < g->n; i++) {
+        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.speed"))
+        {
+            if (!isnan(eb_json_get_num(row, "bytes_per_token", NAN)))
+                return 1;
+        }
+    }
+    return 0;
+}
+
 void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {
-        "Model", "Test", "Mean", "\xc2\xb1 sd", "95% interval", "Repeats"};
+        "Model",   "Test",        "Mean", "\xc2\xb1 sd", "95% interval",
+        "Repeats", "Bytes/token", "GB/s", "MBU",         "GFLOP/s"};
+    int needs = speed_has_needs(g);
     struct eb_doc_table *t;
     const cJSON *row;
     size_t i;
@@ -79,20 +121,28 @@ void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
                      "Tokens per second, mean and standard deviation of "
                      "the repeats, 95% t interval of the mean (pp: reading, "
                      "tg: writing, b: sequences at once, d: tokens before)",
-                     "llrrrr");
-    speed_head(t, head, sizeof(head) / sizeof(*head));
+                     needs ? "llrrrrrrrr" : "llrrrr");
+    speed_head(t, head, needs ? 10 : 6);
     for (i = 0; i < g->n; i++) {
         cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.speed"))
         {
             eb_doc_cell(t, eb_group_model(g->recs[i]));
             eb_doc_cell(t, eb_json_get_str(row, "test", ""));
             speed_cells(t, row);
+            if (needs)
+                speed_needs(t, row);
         }
     }
-    if (eb_doc_rows(t) > 0)
-        return;
-    eb_doc_drop_empty(d);
-    eb_doc_add(d, EB_DOC_TEXT, "Speed was not measured.");
+    if (eb_doc_rows(t) == 0) {
+        eb_doc_drop_empty(d);
+        eb_doc_add(d, EB_DOC_TEXT, "Speed was not measured.");
+    } else if (needs) {
+        eb_doc_add(d, EB_DOC_TEXT,
+                   "Bytes a token: the weights once a pass, and the keys and "
+                   "values at the mean depth. MBU: GB/s over the bandwidth of "
+                   "the memory that triad measured; above 1 the model fits "
+                   "the cache, or triad was disturbed.");
+    }
 }
 
 /* Requests */

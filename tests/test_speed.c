@@ -30,6 +30,7 @@ static struct {
     double slower;     /* factor on all work */
     int works, stop_at;
     int batch_max, depth_max;
+    int throttle_at; /* a throttle event in this work */
 } w;
 
 static char root[32];
@@ -87,6 +88,15 @@ static int stop(void)
     return w.stop_at > 0 && w.works >= w.stop_at;
 }
 
+static void put_throttle(int count)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%d\n", count);
+    put("/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count",
+        text);
+}
+
 /* A millisecond a token; ten a step. */
 static void work(const struct eb_bench_shape *s, void *arg)
 {
@@ -94,6 +104,8 @@ static void work(const struct eb_bench_shape *s, void *arg)
 
     (void)arg;
     w.works++;
+    if (w.works == w.throttle_at)
+        put_throttle(1);
     if (s != NULL && s->batch > w.batch_max)
         w.batch_max = s->batch;
     if (s != NULL && s->depth > w.depth_max)
@@ -155,7 +167,7 @@ static const struct eb_series_rule rule = {0.02, 5, 1000, 1};
 static void series(const int64_t *v, size_t n, int64_t deadline_ms, int warm,
                    struct eb_series *s)
 {
-    const struct eb_series_source src = {scripted, now, NULL, NULL};
+    const struct eb_series_source src = {scripted, now, NULL, NULL, NULL};
 
     script = v;
     script_n = n;
@@ -427,7 +439,8 @@ static int suite(int argc, char **argv)
 
 #define SUITE(...)                                                             \
     do {                                                                       \
-        char *args_[] = {"run", "-q", "-t", "1", "-s", "speed", __VA_ARGS__};  \
+        char *args_[] = {"run",   "-q",      "-t",  "1",        "-s",          \
+                         "speed", "--power", "off", __VA_ARGS__};              \
         assert_int_equal(suite(sizeof(args_) / sizeof(*args_), args_), 0);     \
     } while (0)
 
@@ -462,6 +475,62 @@ static void test_suite(void **state)
     assert_float_equal(eb_json_get_num(v, "itl_p99_ms", 0), 10, 0.2);
     assert_true(eb_json_get_num(sum(r), "localscore", 0) > 0);
     assert_null(cJSON_GetObjectItem(r, "sustained"));
+    eb_speed_close(&s);
+}
+
+/* One event: one repeat of one test has it. pp128 warms up with four repeats
+ * and keeps five, pp512 warms up with two. */
+static void test_suite_throttled(void **state)
+{
+    const cJSON *r, *v, *at;
+
+    (void)state;
+    put("/sys/devices/system/cpu/cpu0/topology/physical_package_id", "0\n");
+    put("/sys/devices/system/cpu/cpu0/topology/core_id", "0\n");
+    put_throttle(0);
+    w.throttle_at = 4 + 5 + 2 + 3;
+    SUITE("-m", "fake:chatter", "--no-requests", "--depths", "0", "--batches",
+          "1");
+    r = rec(0);
+    v = row(r, "speed", "test", "pp512");
+    at = cJSON_GetObjectItem(v, "throttled_repeats");
+    assert_int_equal(cJSON_GetArraySize(at), 1);
+    assert_int_equal(cJSON_GetArrayItem(at, 0)->valueint, 2);
+    assert_string_equal(eb_json_get_str(v, "throttled_why", ""),
+                        "package 0 core 0: 1 throttle events");
+    v = row(sum(r), "speed", "test", "pp512");
+    assert_int_equal(eb_json_get_num(v, "throttled", -1), 1);
+    v = row(sum(r), "speed", "test", "tg128");
+    assert_int_equal(eb_json_get_num(v, "throttled", -1), 0);
+    assert_true(cJSON_IsTrue(
+        cJSON_GetObjectItem(cJSON_GetObjectItem(r, "heat"), "throttled")));
+    eb_speed_close(&s);
+}
+
+/* What is watched stands in each record, of two passes where there are two. */
+static void test_suite_watched(void **state)
+{
+    static const char *const parts[] = {"power", "counters", "heat",
+                                        "bandwidth"};
+    const cJSON *r, *further;
+    size_t i, k;
+
+    (void)state;
+    SUITE("-m", "fake:chatter", "-m", "fake:chatter", "--no-requests",
+          "--depths", "0", "--batches", "1");
+    assert_int_equal(s.run.n_recs, 2);
+    for (i = 0; i < 2; i++) {
+        r = rec(i);
+        for (k = 0; k < 4; k++)
+            assert_true(cJSON_IsObject(cJSON_GetObjectItem(r, parts[k])));
+        further = cJSON_GetObjectItem(r, "further_passes");
+        assert_int_equal(cJSON_GetArraySize(further), 1);
+        for (k = 0; k < 3; k++)
+            assert_true(cJSON_IsObject(
+                cJSON_GetObjectItem(cJSON_GetArrayItem(further, 0), parts[k])));
+        assert_true(cJSON_IsNull(cJSON_GetObjectItem(
+            row(r, "speed", "test", "pp128"), "throttled_repeats")));
+    }
     eb_speed_close(&s);
 }
 
@@ -614,13 +683,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_series_narrow),   T(test_series_wide),  T(test_series_few),
-        T(test_series_drift),    T(test_series_warm),  T(test_names),
-        T(test_duration),        T(test_options),      T(test_gate_quiet),
-        T(test_gate_busy),       T(test_gate_hot),     T(test_others_max),
-        T(test_suite),           T(test_suite_depth),  T(test_suite_unstable),
-        T(test_suite_disturbed), T(test_suite_abba),   T(test_suite_broken),
-        T(test_suite_stopped),   T(test_suite_silent), T(test_sustained)};
+        T(test_series_narrow), T(test_series_wide),     T(test_series_few),
+        T(test_series_drift),  T(test_series_warm),     T(test_names),
+        T(test_duration),      T(test_options),         T(test_gate_quiet),
+        T(test_gate_busy),     T(test_gate_hot),        T(test_others_max),
+        T(test_suite),         T(test_suite_throttled), T(test_suite_watched),
+        T(test_suite_depth),   T(test_suite_unstable),  T(test_suite_disturbed),
+        T(test_suite_abba),    T(test_suite_broken),    T(test_suite_stopped),
+        T(test_suite_silent),  T(test_sustained)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
