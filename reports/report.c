@@ -15,8 +15,9 @@
 #include "reports/section.h"
 #include "reports/writer.h"
 
-/* Newest runs asked of a collector. */
-#define REPORT_RUNS_MAX 200
+/* Runs that a collector lists at once, and those asked for unless told. */
+#define REPORT_PAGE 200
+#define REPORT_NEWEST 1000
 
 static eb_report_fetch report_fetch;
 
@@ -236,43 +237,116 @@ static int report_load_run(struct report_list *list, const char *base,
     return rc;
 }
 
-/* The list is an array or an object with the array as "runs". */
-static int report_load_collector(struct report_list *list, const char *where,
+/* Which runs of a collector. */
+struct report_query {
+    const char *collector; /* URL; NULL: none */
+    const char *suite;     /* NULL: any */
+    const char *session;   /* NULL: any */
+    long long newest;      /* at most so many */
+};
+
+/* Takes the runs of one page until `left` is 0. */
+static int report_load_page(struct report_list *list, const char *base,
+                            const char *url, const cJSON *answer,
+                            long long *left, struct eb_err *err)
+{
+    const cJSON *runs = eb_group_get(answer, "runs"), *entry;
+    int rc = 0;
+
+    if (!cJSON_IsArray(runs))
+        return eb_fail(err, EB_EPARSE, "%s: no list of runs in the answer",
+                       url);
+    cJSON_ArrayForEach(entry, runs)
+    {
+        if (rc != 0 || *left == 0)
+            break;
+        rc = report_load_run(list, base, entry, err);
+        --*left;
+    }
+    return rc;
+}
+
+static char *report_page_url(const char *base, const struct report_query *q,
+                             const char *after)
+{
+    struct eb_buf b = {0};
+
+    eb_buf_addf(&b, "%s/v1/runs?limit=%d", base, REPORT_PAGE);
+    if (q->suite != NULL)
+        eb_buf_addf(&b, "&suite=%s", q->suite);
+    if (q->session != NULL)
+        eb_buf_addf(&b, "&session=%s", q->session);
+    if (after[0] != '\0')
+        eb_buf_addf(&b, "&after=%s", after);
+    return eb_buf_take(&b);
+}
+
+/* One page; *after becomes the next one's mark, "" after the last. */
+static int report_load_from(struct report_list *list, const char *base,
+                            const struct report_query *q,
+                            char after[EB_UUID_LEN], long long *left,
+                            struct eb_err *err)
+{
+    char *url = report_page_url(base, q, after);
+    const char *next;
+    cJSON *answer;
+    int rc = report_get(url, &answer, err);
+
+    if (rc == 0) {
+        rc = report_load_page(list, base, url, answer, left, err);
+        next = eb_json_get_str(answer, "next", "");
+        if (rc == 0 && next[0] != '\0' &&
+            (!eb_uuid_valid(next) || strcmp(next, after) == 0))
+            rc = eb_fail(err, EB_EPARSE, "%s: the next page has no valid mark",
+                         url);
+        snprintf(after, EB_UUID_LEN, "%s", rc == 0 ? next : "");
+        cJSON_Delete(answer);
+    }
+    free(url);
+    return rc;
+}
+
+static int report_load_collector(struct report_list *list,
+                                 const struct report_query *q,
                                  struct eb_err *err)
 {
-    size_t len = strlen(where);
-    const cJSON *runs, *entry;
-    char *base, *url;
-    cJSON *answer;
-    int rc;
+    size_t len = strlen(q->collector);
+    long long left = q->newest;
+    char after[EB_UUID_LEN] = "", *base;
+    int rc = 0;
 
     if (report_fetch == NULL)
         return eb_fail(err, EB_EUSAGE,
                        "--collector: this program was built without HTTP; "
                        "use --from with a file of records");
-    while (len > 0 && where[len - 1] == '/')
+    while (len > 0 && q->collector[len - 1] == '/')
         len--;
-    base = eb_xstrndup(where, len);
-    url = eb_xasprintf("%s/v1/runs?limit=%d", base, REPORT_RUNS_MAX);
-    rc = report_get(url, &answer, err);
-    if (rc != 0)
-        goto out;
-    runs = cJSON_IsArray(answer) ? answer : eb_group_get(answer, "runs");
-    if (!cJSON_IsArray(runs))
-        rc = eb_fail(err, EB_EPARSE, "%s: no list of runs in the answer", url);
-    cJSON_ArrayForEach(entry, runs)
-    {
-        if (rc == 0)
-            rc = report_load_run(list, base, entry, err);
-    }
-    if (rc == 0 && cJSON_IsString(eb_group_get(answer, "next")))
-        eb_warn("%s has more runs: only the newest %d are in the report", base,
-                REPORT_RUNS_MAX);
-    cJSON_Delete(answer);
-out:
+    base = eb_xstrndup(q->collector, len);
+    do
+        rc = report_load_from(list, base, q, after, &left, err);
+    while (rc == 0 && left > 0 && after[0] != '\0');
+    if (rc == 0 && after[0] != '\0')
+        eb_warn("%s has more runs: only the newest %lld are in the report "
+                "(--newest)",
+                base, q->newest);
     free(base);
-    free(url);
     return rc;
+}
+
+/* They become part of a URL. */
+static int report_check_query(const struct report_query *q, struct eb_err *err)
+{
+    if (q->newest < 1)
+        return eb_fail(err, EB_EUSAGE, "--newest: give 1 or more");
+    if (q->suite != NULL &&
+        strspn(q->suite, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                         "0123456789._-") != strlen(q->suite))
+        return eb_fail(err, EB_EUSAGE, "--suite: '%s' is no name of a suite",
+                       q->suite);
+    if (q->session != NULL && !eb_uuid_valid(q->session))
+        return eb_fail(err, EB_EUSAGE, "--session: '%s' is no id of a session",
+                       q->session);
+    return 0;
 }
 
 /* The output is opened before any work: a bad path costs no time. */
@@ -338,8 +412,9 @@ static int report_close(struct report_output *o, int rc, struct eb_err *err)
     return rc;
 }
 
-static int report_run(const struct eb_opt_list *from, const char *collector,
-                      const char *format, const char *path, struct eb_err *err)
+static int report_run(const struct eb_opt_list *from,
+                      const struct report_query *query, const char *format,
+                      const char *path, struct eb_err *err)
 {
     struct report_list list = {0};
     struct report_output o;
@@ -349,7 +424,10 @@ static int report_run(const struct eb_opt_list *from, const char *collector,
     if (eb_writer_find(format) == NULL)
         return eb_fail(err, EB_EUSAGE,
                        "-f: unknown format '%s': use html, md or json", format);
-    if (from->n == 0 && collector == NULL)
+    rc = report_check_query(query, err);
+    if (rc != 0)
+        return rc;
+    if (from->n == 0 && query->collector == NULL)
         return eb_fail(err, EB_EUSAGE,
                        "nothing to report on: give --from FILE or "
                        "--collector URL");
@@ -358,8 +436,8 @@ static int report_run(const struct eb_opt_list *from, const char *collector,
         return rc;
     for (i = 0; i < from->n && rc == 0; i++)
         rc = report_load_file(&list, from->v[i], err);
-    if (rc == 0 && collector != NULL)
-        rc = report_load_collector(&list, collector, err);
+    if (rc == 0 && query->collector != NULL)
+        rc = report_load_collector(&list, query, err);
     if (rc == 0)
         rc = eb_report_write(&b, list.v, list.n, format, err);
     if (rc == 0)
@@ -391,15 +469,22 @@ static int report_exit(int rc)
 int eb_report_main(int argc, char **argv)
 {
     static struct eb_opt_list from;
-    const char *collector = NULL, *format = NULL, *path = "-";
+    struct report_query query = {.newest = REPORT_NEWEST};
+    const char *format = NULL, *path = "-";
     const struct eb_writer_ops *writer;
     struct eb_err err = {0};
     int help = 0, n_args = 0, rc;
     const struct eb_opt opts[] = {
         {"from", 0, EB_OPT_LIST, &from, "FILE",
          "records, JSON or JSON Lines; - is standard input (repeatable)"},
-        {"collector", 0, EB_OPT_STR, &collector, "URL",
+        {"collector", 0, EB_OPT_STR, &query.collector, "URL",
          "take the newest runs of a collector"},
+        {"suite", 0, EB_OPT_STR, &query.suite, "NAME",
+         "of the collector's runs, those of this suite (all)"},
+        {"session", 0, EB_OPT_STR, &query.session, "ID",
+         "of the collector's runs, those of this session (all)"},
+        {"newest", 0, EB_OPT_INT, &query.newest, "N",
+         "of the collector's runs, at most so many (1000)"},
         {"format", 'f', EB_OPT_STR, &format, "NAME",
          "html, md or json (by the end of -o, else html)"},
         {"output", 'o', EB_OPT_STR, &path, "FILE",
@@ -425,7 +510,7 @@ int eb_report_main(int argc, char **argv)
         writer = eb_writer_by_suffix(path);
         if (format == NULL)
             format = writer != NULL ? writer->name : "html";
-        rc = report_run(&from, collector, format, path, &err);
+        rc = report_run(&from, &query, format, path, &err);
     }
     if (rc != 0)
         eb_error("%s", err.msg);

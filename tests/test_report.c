@@ -405,43 +405,86 @@ static void test_main(void **state)
     free_records(recs, 6);
 }
 
-/* A collector with one run. */
+/* A collector with three runs on two pages. */
+static const char *const fake_ids[] = {"01934b6f-0000-7000-8000-000000000002",
+                                       "01934b6f-0000-7000-8000-000000000003",
+                                       "01934b6f-0000-7000-8000-000000000004"};
+static int fake_gets;
+
+static int fetch_page(const char *after, struct eb_buf *out)
+{
+    if (after[0] == '\0')
+        eb_buf_addf(out,
+                    "{\"runs\":[{\"run_id\":\"%s\"},{\"run_id\":\"%s\"}],"
+                    "\"next\":\"%s\"}",
+                    fake_ids[0], fake_ids[1], fake_ids[1]);
+    else
+        eb_buf_addf(out, "{\"runs\":[{\"run_id\":\"%s\"}],\"next\":null}",
+                    fake_ids[2]);
+    return 0;
+}
+
 static int fetch_fake(const char *url, struct eb_buf *out, struct eb_err *e)
 {
-    static const char id[] = "01934b6f-0000-7000-8000-000000000002";
-    cJSON *rec;
-    char *text;
+    static const char next[] = "http://c/v1/runs?limit=200&suite=custsvc"
+                               "&after=01934b6f-0000-7000-8000-000000000003";
+    int i;
 
-    if (strcmp(url, "http://c/v1/runs?limit=200") == 0) {
-        eb_buf_addf(out, "{\"runs\":[{\"run_id\":\"%s\"}]}", id);
-        return 0;
+    fake_gets++;
+    if (strcmp(url, "http://c/v1/runs?limit=200&suite=custsvc") == 0)
+        return fetch_page("", out);
+    if (strcmp(url, next) == 0)
+        return fetch_page(fake_ids[1], out);
+    for (i = 0; i < 3; i++) {
+        if (strncmp(url, "http://c/", 9) == 0 && strstr(url, fake_ids[i])) {
+            cJSON *rec = report_record(i, "clear", 1);
+            char *text = cJSON_PrintUnformatted(rec);
+
+            eb_buf_adds(out, text);
+            cJSON_free(text);
+            cJSON_Delete(rec);
+            return 0;
+        }
     }
-    if (strstr(url, id) == NULL)
-        return eb_fail(e, EB_ENET, "%s: not there", url);
-    rec = report_record(1, "clear", 1);
-    text = cJSON_PrintUnformatted(rec);
-    eb_buf_adds(out, text);
-    cJSON_free(text);
-    cJSON_Delete(rec);
-    return 0;
+    return eb_fail(e, EB_ENET, "%s: not there", url);
+}
+
+static int report_from(const char *url, const char *path, const char *option,
+                       const char *value)
+{
+    char *argv[] = {"report",      "--collector", (char *)url,  "--suite",
+                    "custsvc",     "-o",          (char *)path, (char *)option,
+                    (char *)value, NULL};
+
+    fake_gets = 0;
+    return eb_report_main(9, argv);
 }
 
 static void test_collector(void **state)
 {
     char path[] = "/tmp/eb_report_XXXXXX";
-    char *argv[] = {"report", "--collector", "http://c/", "-o", path, NULL};
-    char *other[] = {"report", "--collector", "http://d", "-o", path, NULL};
     struct eb_buf got = {0};
 
     (void)state;
     close(mkstemp(path));
     eb_report_set_fetch(NULL);
-    assert_int_equal(eb_report_main(5, argv), EB_EXIT_USAGE);
+    assert_int_equal(report_from("http://c/", path, "-f", "md"), EB_EXIT_USAGE);
     eb_report_set_fetch(fetch_fake);
-    assert_int_equal(eb_report_main(5, argv), EB_EXIT_OK);
+    assert_int_equal(report_from("http://c/", path, "-f", "md"), EB_EXIT_OK);
+    assert_int_equal(fake_gets, 5);
     assert_int_equal(eb_fs_read(path, 1 << 20, &got, &err), 0);
     has(got.data, "ladder-1m");
-    assert_int_equal(eb_report_main(5, other), EB_EXIT_INTERNAL);
+    assert_int_equal(report_from("http://c", path, "--newest", "1"),
+                     EB_EXIT_OK);
+    assert_int_equal(fake_gets, 2);
+    assert_int_equal(report_from("http://c", path, "--newest", "0"),
+                     EB_EXIT_USAGE);
+    assert_int_equal(report_from("http://c", path, "--session", "a&b"),
+                     EB_EXIT_USAGE);
+    assert_int_equal(report_from("http://c", path, "--suite", "a/b"),
+                     EB_EXIT_USAGE);
+    assert_int_equal(report_from("http://d", path, "-f", "md"),
+                     EB_EXIT_INTERNAL);
     eb_report_set_fetch(NULL);
     eb_buf_free(&got);
     unlink(path);
