@@ -35,7 +35,7 @@ static int suites_list(void)
         struct eb_suite s = {0};
 
         if (eb_suite_load(&s, names[i], &err) == 0)
-            printf("%-16s  %-8s  %s\n", s.name, s.version,
+            printf("%-16s  %-8s  %s\n", names[i], s.version,
                    eb_json_get_str(
                        cJSON_GetObjectItemCaseSensitive(s.json, "title"),
                        s.langs[0], ""));
