@@ -126,6 +126,9 @@ int eb_run_tuned_add(struct eb_run *r, const char *path, const char *sha256,
 const char *eb_run_tuned_use(struct eb_run *r, const char *path);
 /* What the record's settings say of it. */
 void eb_run_tuned_record(const struct eb_run *r, cJSON *settings);
+/* What the record says of the file, apart from the settings: runs that differ
+ * in it alone may be compared. */
+void eb_run_tuned_record_file(const struct eb_run *r, cJSON *rec);
 void eb_run_tuned_free(struct eb_run *r);
 /* The one sentence for options that --tuned would overrule. */
 int eb_run_tuned_check(int tuned, long long threads, const char *flash_attn,

@@ -265,6 +265,7 @@ cJSON *eb_run_record(struct eb_run *r, const struct eb_run_model *m,
     record_model(m, rec);
     record_suite(r, rec);
     record_settings(r, part->prompt, rec);
+    eb_run_tuned_record_file(r, rec);
     record_levels(r, part->prompt, rec);
     record_measured(r, m, part, rec);
     eb_record_derive(rec);

@@ -66,7 +66,6 @@ void eb_run_tuned_record(const struct eb_run *r, cJSON *settings)
         return;
     eb_cpus_text(&t->s.cpus, cpus);
     out = cJSON_AddObjectToObject(settings, "tuned");
-    cJSON_AddStringToObject(out, "file_sha256", t->sha256);
     if (cpus[0] != '\0')
         cJSON_AddStringToObject(out, "cpus", cpus);
     else
@@ -74,11 +73,20 @@ void eb_run_tuned_record(const struct eb_run *r, cJSON *settings)
     cJSON_AddStringToObject(out, "kv_type", t->s.kv_type);
 }
 
+void eb_run_tuned_record_file(const struct eb_run *r, cJSON *rec)
+{
+    if (r->tuned_now != NULL)
+        cJSON_AddItemToObject(rec, "tune",
+                              cJSON_Duplicate(r->tuned_now->record, 1));
+}
+
 void eb_run_tuned_free(struct eb_run *r)
 {
     size_t i;
 
-    for (i = 0; i < r->n_tuned; i++)
+    for (i = 0; i < r->n_tuned; i++) {
         free(r->tuned[i].path);
+        eb_tune_forget(&r->tuned[i].tuned);
+    }
     free(r->tuned);
 }

@@ -6,6 +6,7 @@
 #include "common/fs.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/record.h"
 
 #define STORE_FILE_MAX (1u << 20)
 #define STORE_BATCH_MAX 65536
@@ -252,6 +253,63 @@ static int store_other_build(const cJSON *file, const char *model)
     return strcmp(a, b) != 0;
 }
 
+static void store_copy(const cJSON *from, const char *key, cJSON *to)
+{
+    cJSON_AddItemToObject(
+        to, key,
+        cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(from, key), 1));
+}
+
+/* The gain without the ratio of each pair. */
+static cJSON *store_gain(const cJSON *gain)
+{
+    static const char *const keys[] = {"test", "ratio", "lo", "hi", "pairs"};
+    cJSON *out, *row;
+    const cJSON *v;
+    size_t i;
+
+    if (!cJSON_IsArray(gain))
+        return cJSON_Duplicate(gain, 1);
+    out = cJSON_CreateArray();
+    cJSON_ArrayForEach(v, gain)
+    {
+        row = cJSON_CreateObject();
+        for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+            store_copy(v, keys[i], row);
+        cJSON_AddItemToArray(out, row);
+    }
+    return out;
+}
+
+/* Checked as in a record: a run must not end with one that is refused. */
+static int store_record(const cJSON *file, const struct eb_buf *text,
+                        const char *where, cJSON **out, struct eb_err *err)
+{
+    static const char *const keys[] = {"created_at", "objective", "verdict"};
+    const cJSON *gain = cJSON_GetObjectItemCaseSensitive(file, "gain");
+    cJSON *v = cJSON_CreateObject();
+    char hex[EB_SHA256_HEX];
+    size_t i;
+    int rc;
+
+    eb_sha256(text->data, text->len, hex);
+    cJSON_AddStringToObject(v, "file_sha256", hex);
+    for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        store_copy(file, keys[i], v);
+    if (gain == NULL || cJSON_IsNull(gain))
+        eb_json_add_null(
+            v, "gain",
+            eb_json_get_str(file, "gain_reason", "absent: not in the file"));
+    else
+        cJSON_AddItemToObject(v, "gain", store_gain(gain));
+    rc = eb_record_validate_tune(v, (struct eb_json_at){where, "$"}, err);
+    if (rc == 0)
+        *out = v;
+    else
+        cJSON_Delete(v);
+    return rc;
+}
+
 static int store_read(const char *path, const cJSON *device, const char *model,
                       const char *model_sha256, struct eb_tuned *out,
                       struct eb_err *err)
@@ -267,10 +325,10 @@ static int store_read(const char *path, const cJSON *device, const char *model,
         rc = store_check(file, where, device, model_sha256, err);
     if (rc == 0)
         rc = store_settings(file, where, &out->s, err);
-    if (rc == 0) {
-        eb_sha256(b.data, b.len, out->sha256);
+    if (rc == 0)
+        rc = store_record(file, &b, where, &out->record, err);
+    if (rc == 0)
         out->other_build = store_other_build(file, model);
-    }
     cJSON_Delete(file);
     eb_buf_free(&b);
     return rc;
@@ -298,6 +356,12 @@ int eb_tune_load(const cJSON *device, const char *model,
         eb_fail(err, rc, "%s; run edgebench tune again", why.msg);
     free(path);
     return rc;
+}
+
+void eb_tune_forget(struct eb_tuned *t)
+{
+    cJSON_Delete(t->record);
+    t->record = NULL;
 }
 
 void eb_tune_apply(const struct eb_tune_setting *s,

@@ -20,8 +20,8 @@
 
 struct eb_tuned {
     struct eb_tune_setting s;
-    char sha256[EB_SHA256_HEX]; /* of the file with the settings */
-    int other_build;            /* they were found with another engine build */
+    cJSON *record;   /* what a record says of the file: its part `tune` */
+    int other_build; /* they were found with another engine build */
 };
 
 /* SHA-256 of a model file. EB_ENOENT: there is none (a server's model). */
@@ -34,17 +34,19 @@ int eb_tune_path(const cJSON *device, const char *model_sha256, char **path,
                  struct eb_err *err);
 
 cJSON *eb_tune_setting_json(const struct eb_tune_setting *s);
-/* Members of the file that eb_tune_load checks: schema, device, model,
- * runtime, settings. */
+/* Members of the file: schema, device, model, runtime, settings. eb_tune_load
+ * also wants created_at, objective and verdict; gain if there is one. */
 cJSON *eb_tune_file(const cJSON *device, const char *model,
                     const char *model_sha256, const struct eb_tune_setting *s);
 /* Whole and safe on disk, or not there at all. */
 int eb_tune_save(const char *path, const cJSON *file, struct eb_err *err);
 /* The settings for a model file on the device; one sentence if there are none,
- * or the file is damaged or made for something else. */
+ * or the file is damaged or made for something else. Free with
+ * eb_tune_forget. */
 int eb_tune_load(const cJSON *device, const char *model,
                  const char *model_sha256, struct eb_tuned *out,
                  struct eb_err *err);
+void eb_tune_forget(struct eb_tuned *t);
 
 void eb_tune_apply(const struct eb_tune_setting *s,
                    struct eb_engine_settings *out);

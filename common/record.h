@@ -12,6 +12,7 @@
 
 #include "common/buf.h"
 #include "common/err.h"
+#include "common/json.h"
 #include "common/stats.h"
 
 #define EB_RECORD_SCHEMA "edgebench.run/1"
@@ -50,6 +51,9 @@ int eb_outcome_parse(const char *name); /* -1 if unknown */
  * this program reads /1: update edgebench"), EB_EINVAL with the JSON path
  * otherwise. `where` names the file or request. */
 int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err);
+/* The same for the record's part `tune` alone. */
+int eb_record_validate_tune(const cJSON *tune, struct eb_json_at at,
+                            struct eb_err *err);
 
 /* Replaces rec.summary by what the raw samples give. rec must be valid. */
 void eb_record_derive(cJSON *rec);

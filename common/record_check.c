@@ -17,6 +17,7 @@ enum check_type {
     CHECK_COUNT, /* whole number from 0 */
     CHECK_BAR,   /* 0 to 1 */
     CHECK_ALPHA, /* above 0, at most 0.5 */
+    CHECK_RATIO, /* above 0 */
     CHECK_ARRAY,
     CHECK_OBJECT
 };
@@ -43,6 +44,7 @@ static const struct check_field check_root[] = {
     {"model", CHECK_OBJECT, 0},
     {"suite", CHECK_OBJECT, 0},
     {"settings", CHECK_OBJECT, 0},
+    {"tune", CHECK_OBJECT, CHECK_OPTIONAL},
     {"levels", CHECK_ARRAY, 0},
     {"bars_sha256", CHECK_NAME, 0},
     {"service_bars", CHECK_OBJECT, CHECK_OPTIONAL},
@@ -110,6 +112,15 @@ static const struct check_field check_settings[] = {
     {"limit", CHECK_COUNT, CHECK_OPTIONAL},
     {"item_timeout_ns", CHECK_COUNT, CHECK_OPTIONAL},
     {NULL, CHECK_TEXT, 0}};
+
+static const struct check_field check_tune[] = {
+    {"file_sha256", CHECK_NAME, 0},    {"created_at", CHECK_TIME, 0},
+    {"objective", CHECK_NAME, 0},      {"verdict", CHECK_NAME, 0},
+    {"gain", CHECK_ARRAY, CHECK_NULL}, {NULL, CHECK_TEXT, 0}};
+
+static const struct check_field check_gain[] = {
+    {"test", CHECK_NAME, 0}, {"ratio", CHECK_RATIO, 0}, {"lo", CHECK_RATIO, 0},
+    {"hi", CHECK_RATIO, 0},  {"pairs", CHECK_COUNT, 0}, {NULL, CHECK_TEXT, 0}};
 
 static const struct check_field check_level[] = {{"level", CHECK_NAME, 0},
                                                  {"bar", CHECK_BAR, 0},
@@ -232,6 +243,8 @@ static const char *check_value(const cJSON *v, enum check_type type)
         return d >= 0 && d <= 1 ? NULL : "a number from 0 to 1";
     case CHECK_ALPHA:
         return d > 0 && d <= 0.5 ? NULL : "a number above 0 and at most 0.5";
+    case CHECK_RATIO:
+        return d > 0 && isfinite(d) ? NULL : "a number above 0";
     case CHECK_ARRAY:
         return cJSON_IsArray(v) ? NULL : "an array";
     case CHECK_OBJECT:
@@ -358,20 +371,20 @@ static int check_levels(const cJSON *rec, const char *where, struct eb_err *err)
 
 /* The rows of an optional array; `counts` names their own array of whole
  * numbers from least (NULL: none). */
-static int check_rows(const cJSON *rec, const char *key,
+static int check_rows(const cJSON *obj, const char *key,
                       const struct check_field *fields, const char *counts,
-                      double least, const char *where, struct eb_err *err)
+                      double least, struct eb_json_at in, struct eb_err *err)
 {
-    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(rec, key), *v;
+    const cJSON *rows = cJSON_GetObjectItemCaseSensitive(obj, key), *v;
     char path[64];
     size_t i = 0;
     int rc = 0;
 
     cJSON_ArrayForEach(v, rows)
     {
-        struct eb_json_at at = {where, path};
+        struct eb_json_at at = {in.where, path};
 
-        snprintf(path, sizeof(path), "$.%s[%zu]", key, i++);
+        snprintf(path, sizeof(path), "%s.%s[%zu]", in.path, key, i++);
         rc = check_fields(v, fields, at, err);
         if (rc == 0 && counts != NULL)
             rc = check_counts(v, counts, least, at, err);
@@ -453,6 +466,16 @@ static int check_items(const cJSON *rec, const char *where, struct eb_err *err)
     return check_unique(items, where, err);
 }
 
+int eb_record_validate_tune(const cJSON *tune, struct eb_json_at at,
+                            struct eb_err *err)
+{
+    int rc = check_fields(tune, check_tune, at, err);
+
+    if (rc == 0)
+        rc = check_rows(tune, "gain", check_gain, NULL, 0, at, err);
+    return rc;
+}
+
 int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err)
 {
     static const struct {
@@ -465,6 +488,8 @@ int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err)
                  {"model", "$.model", check_model},
                  {"suite", "$.suite", check_suite},
                  {"settings", "$.settings", check_settings}};
+    struct eb_json_at root = {where, "$"};
+    const cJSON *tune = cJSON_GetObjectItemCaseSensitive(rec, "tune");
     size_t i;
     int rc;
 
@@ -472,28 +497,30 @@ int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err)
         return eb_fail(err, EB_EINVAL, "%s: $: expected an object", where);
     rc = check_schema(rec, where, err);
     if (rc == 0)
-        rc =
-            check_fields(rec, check_root, (struct eb_json_at){where, "$"}, err);
+        rc = check_fields(rec, check_root, root, err);
     if (rc == 0)
         rc = check_status(rec, where, err);
     for (i = 0; rc == 0 && i < sizeof(parts) / sizeof(parts[0]); i++)
         rc = check_fields(cJSON_GetObjectItemCaseSensitive(rec, parts[i].key),
                           parts[i].fields,
                           (struct eb_json_at){where, parts[i].path}, err);
+    if (rc == 0 && cJSON_IsObject(tune))
+        rc = eb_record_validate_tune(tune, (struct eb_json_at){where, "$.tune"},
+                                     err);
     if (rc == 0)
         rc = check_levels(rec, where, err);
     if (rc == 0)
-        rc = check_rows(rec, "speed", check_speed, "samples_ns", 1, where, err);
+        rc = check_rows(rec, "speed", check_speed, "samples_ns", 1, root, err);
     if (rc == 0)
-        rc = check_rows(rec, "requests", check_request, "gaps_ns", 0, where,
-                        err);
+        rc =
+            check_rows(rec, "requests", check_request, "gaps_ns", 0, root, err);
     if (rc == 0)
-        rc = check_rows(rec, "throughput", check_throughput, NULL, 0, where,
-                        err);
+        rc =
+            check_rows(rec, "throughput", check_throughput, NULL, 0, root, err);
     if (rc == 0)
-        rc = check_rows(rec, "trials", check_trial, NULL, 0, where, err);
+        rc = check_rows(rec, "trials", check_trial, NULL, 0, root, err);
     if (rc == 0)
-        rc = check_rows(rec, "latency_items", check_alone, "gaps_ns", 0, where,
+        rc = check_rows(rec, "latency_items", check_alone, "gaps_ns", 0, root,
                         err);
     if (rc == 0)
         rc = check_items(rec, where, err);

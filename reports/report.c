@@ -120,6 +120,7 @@ static void report_group(struct eb_doc *d, const struct eb_group *g)
         eb_section_eval(d, g);
     }
     eb_section_speed(d, g);
+    eb_section_tune(d, g);
     eb_section_sweeps(d, g);
     eb_section_requests(d, g);
     eb_section_latency(d, g);

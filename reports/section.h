@@ -43,6 +43,8 @@ void eb_section_eval(struct eb_doc *d, const struct eb_group *g);
 void eb_section_speed(struct eb_doc *d, const struct eb_group *g);
 /* What keeps each model from being faster, in words (section_limits.c). */
 void eb_section_limits(struct eb_doc *d, const struct eb_group *g);
+/* What tuning gained, of records with --tuned (section_tune.c). */
+void eb_section_tune(struct eb_doc *d, const struct eb_group *g);
 void eb_section_requests(struct eb_doc *d, const struct eb_group *g);
 void eb_section_sustained(struct eb_doc *d, const struct eb_group *g);
 void eb_section_memory(struct eb_doc *d, const struct eb_group *g);

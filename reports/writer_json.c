@@ -91,9 +91,9 @@ static cJSON *json_job(const struct eb_group *g)
 static cJSON *json_row(const cJSON *rec)
 {
     static const char *const keys[] = {
-        "run_id",        "session_id", "started_at", "ended_at", "status",
-        "status_reason", "model",      "summary",    "load",     "memory",
-        "power",         "counters",   "conditions"};
+        "run_id",        "session_id", "started_at", "ended_at",  "status",
+        "status_reason", "model",      "tune",       "summary",   "load",
+        "memory",        "power",      "counters",   "conditions"};
     cJSON *row = cJSON_CreateObject();
     size_t i;
 

@@ -135,6 +135,31 @@ static void test_validate_fields(void **state)
             "r: $.speed[0].samples_ns[1]: expected a whole number from 1");
 }
 
+#define TUNE(gain)                                                             \
+    "\"items\":[],\"tune\":{\"file_sha256\":\"ab\",\"created_at\":"            \
+    "\"2026-01-31T08:05:09Z\",\"objective\":\"tg\",\"verdict\":\"better\","    \
+    "\"gain\":" gain "}"
+
+static void test_validate_tune(void **state)
+{
+    (void)state;
+    accepted("\"items\":[]",
+             TUNE("[{\"test\":\"tg128\",\"ratio\":1.2,\"lo\":1.1,"
+                  "\"hi\":1.3,\"pairs\":12}]"));
+    accepted("\"items\":[]", TUNE("null,\"gain_reason\":\"not measured\""));
+    refused("\"items\":[]", TUNE("{}"), EB_EINVAL,
+            "r: $.tune.gain: expected an array");
+    refused("\"items\":[]",
+            TUNE("[{\"test\":\"tg128\",\"ratio\":1.2,\"lo\":0}]"), EB_EINVAL,
+            "r: $.tune.gain[0].lo: expected a number above 0");
+    refused("\"items\":[]", "\"items\":[],\"tune\":{\"file_sha256\":\"ab\"}",
+            EB_EINVAL,
+            "r: $.tune.created_at: expected a time like "
+            "2026-01-31T08:05:09.123Z, is missing");
+    refused("\"items\":[]", "\"items\":[],\"tune\":[]", EB_EINVAL,
+            "r: $.tune: expected an object");
+}
+
 #define ITEM(rest)                                                             \
     "\"items\":[{\"id\":\"a\",\"lang\":\"en\",\"level\":\"act\","              \
     "\"class\":\"ok\"},{\"lang\":\"en\"," rest "}]"
@@ -296,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_validate_ok),
         cmocka_unit_test(test_validate_schema),
         cmocka_unit_test(test_validate_fields),
+        cmocka_unit_test(test_validate_tune),
         cmocka_unit_test(test_validate_items),
         cmocka_unit_test(test_read),
         cmocka_unit_test(test_read_too_large),

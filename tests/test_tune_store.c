@@ -81,6 +81,23 @@ static struct eb_tune_setting odd_setting(void)
     return s;
 }
 
+/* What tune adds to the file that a record tells again. */
+static const char result[] =
+    "{\"created_at\":\"2026-01-31T08:05:09.123Z\",\"objective\":\"tg\","
+    "\"verdict\":\"better\",\"gain\":[{\"test\":\"tg128\",\"ratio\":1.5,"
+    "\"lo\":1.25,\"hi\":1.75,\"pairs\":2,\"log_ratios\":[0.5,0.25]}]}";
+
+static void add_members(cJSON *file, const char *text)
+{
+    cJSON *from = cJSON_Parse(text), *v;
+
+    while ((v = from->child) != NULL) {
+        cJSON_DetachItemViaPointer(from, v);
+        cJSON_AddItemToObject(file, v->string, v);
+    }
+    cJSON_Delete(from);
+}
+
 static char *saved(const cJSON *dev, const char *model, const char *sha256,
                    const struct eb_tune_setting *s)
 {
@@ -88,6 +105,7 @@ static char *saved(const cJSON *dev, const char *model, const char *sha256,
     struct eb_err err = {0};
     char *path;
 
+    add_members(file, result);
     assert_int_equal(eb_tune_path(dev, sha256, &path, &err), 0);
     assert_int_equal(eb_tune_save(path, file, &err), 0);
     cJSON_Delete(file);
@@ -108,8 +126,10 @@ static void test_file(void **state)
     free(saved(dev, "fake:key", digest, &s));
     assert_int_equal(eb_tune_load(dev, "fake:key", digest, &t, &err), 0);
     assert_true(eb_tune_equal(&t.s, &s));
-    assert_int_equal(strlen(t.sha256), 64);
     assert_false(t.other_build);
+    assert_int_equal(strlen(eb_json_get_str(t.record, "file_sha256", "")), 64);
+    eb_tune_forget(&t);
+    assert_null(t.record);
     eb_tune_apply(&t.s, &e);
     assert_int_equal(e.threads, 3);
     assert_string_equal(e.kv_type, "q8_0");
@@ -135,6 +155,7 @@ static void refused(const cJSON *dev, const char *path, const char *text,
 
     assert_int_equal(eb_fs_write_durable(path, text, strlen(text), NULL), 0);
     assert_int_not_equal(eb_tune_load(dev, "fake:key", digest, &t, &err), 0);
+    assert_null(t.record);
     if (strstr(err.msg, says) == NULL)
         fail_msg("'%s' does not say '%s'", err.msg, says);
     assert_non_null(strstr(err.msg, "; run edgebench tune again"));
@@ -180,8 +201,54 @@ static void test_damaged(void **state)
     refused_with(dev, path, b.data, "\"0-2\"", "\"2-0\"", "$.settings.cpus");
     refused_with(dev, path, b.data, "\"q8_0\"", "\"q3\"", "$.settings.kv_type");
     refused_with(dev, path, b.data, "00112233", "ff112233", "$.model.sha256");
+    refused_with(dev, path, b.data, "2026-01-31T", "2026-01-31",
+                 "$.created_at");
+    refused_with(dev, path, b.data, "\"verdict\"", "\"v\"", "$.verdict");
+    refused_with(dev, path, b.data, "\"ratio\":\t1.5", "\"ratio\":\t-1.5",
+                 "$.gain[0].ratio");
+    refused_with(dev, path, b.data, "\"pairs\":\t2", "\"pairs\":\t2.5",
+                 "$.gain[0].pairs");
+    refused_with(dev, path, b.data, "\"gain\":\t[", "\"gain\":\t[3, ",
+                 "$.gain[0].test");
+    refused_with(dev, path, b.data, "\"gain\":\t[", "\"gain\":\t7, \"g\":\t[",
+                 "$.gain: expected an array");
     eb_buf_free(&b);
     free(path);
+    cJSON_Delete(dev);
+}
+
+/* The reason of a gain that is not there. */
+static void gain_lacks(const cJSON *dev, const char *gain, const char *reason)
+{
+    struct eb_tune_setting s = odd_setting();
+    struct eb_tuned t;
+    struct eb_err err = {0};
+    char *path = saved(dev, "fake:key", digest, &s);
+    cJSON *file;
+
+    assert_int_equal(eb_json_read(path, 1 << 20, &file, &err), 0);
+    cJSON_DeleteItemFromObject(file, "gain");
+    add_members(file, gain);
+    assert_int_equal(eb_tune_save(path, file, &err), 0);
+    cJSON_Delete(file);
+    assert_int_equal(eb_tune_load(dev, "fake:key", digest, &t, &err), 0);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(t.record, "gain")));
+    assert_string_equal(eb_json_get_str(t.record, "gain_reason", ""), reason);
+    eb_tune_forget(&t);
+    free(path);
+}
+
+static void test_no_gain(void **state)
+{
+    cJSON *dev = device("one");
+
+    (void)state;
+    gain_lacks(dev, "{}", "absent: not in the file");
+    gain_lacks(dev, "{\"gain\":null}", "absent: not in the file");
+    gain_lacks(dev, "{\"gain\":null,\"gain_reason\":7}",
+               "absent: not in the file");
+    gain_lacks(dev, "{\"gain\":null,\"gain_reason\":\"nothing to compare\"}",
+               "nothing to compare");
     cJSON_Delete(dev);
 }
 
@@ -300,6 +367,23 @@ static int run(const char *more)
     return eb_run_main(more != NULL ? 16 : 15, argv);
 }
 
+/* The record tells the file's result, without the ratios of the pairs. */
+static void recorded(const cJSON *rec, const cJSON *dev, const char *sha256)
+{
+    const cJSON *tune = cJSON_GetObjectItem(rec, "tune");
+    cJSON *want = cJSON_Parse(result);
+    char *path, hex[EB_SHA256_HEX];
+
+    assert_int_equal(eb_tune_path(dev, sha256, &path, NULL), 0);
+    assert_int_equal(eb_sha256_file(path, hex, NULL), 0);
+    cJSON_AddStringToObject(want, "file_sha256", hex);
+    cJSON_DeleteItemFromObject(
+        cJSON_GetArrayItem(cJSON_GetObjectItem(want, "gain"), 0), "log_ratios");
+    assert_true(cJSON_Compare(tune, want, 1));
+    cJSON_Delete(want);
+    free(path);
+}
+
 static void test_run(void **state)
 {
     cJSON *dev = eb_device_facts("", NULL), *rec = NULL;
@@ -322,9 +406,10 @@ static void test_run(void **state)
     assert_int_equal(eb_json_get_num(v, "ubatch", 0), 128);
     assert_string_equal(eb_json_get_str(v, "flash_attn", ""), "on");
     v = cJSON_GetObjectItem(v, "tuned");
-    assert_int_equal(strlen(eb_json_get_str(v, "file_sha256", "")), 64);
+    assert_int_equal(cJSON_GetArraySize(v), 2);
     assert_string_equal(eb_json_get_str(v, "cpus", ""), "0-2");
     assert_string_equal(eb_json_get_str(v, "kv_type", ""), "q8_0");
+    recorded(rec, dev, sha256);
     cJSON_Delete(rec);
     cJSON_Delete(dev);
 }
@@ -355,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_gain, setup, teardown),
         cmocka_unit_test_setup_teardown(test_job, setup, teardown),
         cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_run, setup, teardown),
