@@ -154,18 +154,21 @@ static cJSON *bandwidth_measure(const struct eb_bandwidth_opts *opts, char *why,
         bandwidth_child(opts, ends[1]);
         _exit(0);
     }
+    if (child < 0)
+        snprintf(why, size, "not measured: %s", strerror(errno));
     close(ends[1]);
-    if (child > 0) {
+    if (child > 0)
         bandwidth_drain(ends[0], &b);
-        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-            ;
-    }
     close(ends[0]);
+    if (child < 0)
+        return NULL;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
     if (b.len == 0 || eb_json_parse(b.data, b.len, "triad", &v, NULL) != 0)
         snprintf(why, size,
                  "not measured: triad's process ended without a result (%s %d)",
                  WIFSIGNALED(status) ? "signal" : "status",
-                 WIFSIGNALED(status) ? WTERMSIG(status) : status);
+                 WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     eb_buf_free(&b);
     return v;
 }

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #define EB_CPUS_MAX 512 /* as many as ggml can name */
-/* Every second of 512: 256 numbers of up to three digits and a comma. */
-#define EB_CPUS_TEXT 1024
+/* Two of every three of 512: 171 pairs of up to eight characters. */
+#define EB_CPUS_TEXT 1536
 
 struct eb_cpus {
     uint64_t bits[EB_CPUS_MAX / 64];

@@ -28,7 +28,7 @@ static int series_once(const struct eb_series_source *src, int64_t *ns,
     if (src->stop != NULL && src->stop(src->arg))
         return eb_fail(err, EB_EABORT, "stopped");
     rc = src->once(src->arg, ns, err);
-    if (*ns < 1)
+    if (rc == 0 && *ns < 1)
         *ns = 1; /* a coarse clock; rates divide by it */
     return rc;
 }
@@ -38,7 +38,7 @@ static int series_window(const struct eb_series_source *src,
                          const struct eb_series_rule *rule, int64_t deadline_ns,
                          struct eb_series *s, double *mean, struct eb_err *err)
 {
-    int64_t sum = 0, ns;
+    int64_t sum = 0, ns = 0;
     size_t n = 0;
     int rc;
 

@@ -86,8 +86,7 @@ static void triad_fill(struct triad *t, size_t from)
     size_t n, i;
 
     for (n = 0; n < t->slice; n += TRIAD_FILL_STEP) {
-        if ((n >= t->least && eb_clock_ns() > end) ||
-            (n > 0 && eb_clock_ns() > last))
+        if (n > 0 && eb_clock_ns() > (n >= t->least ? end : last))
             break;
         for (i = from + n; i < from + n + TRIAD_FILL_STEP; i++) {
             t->a[i] = 0;

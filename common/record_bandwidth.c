@@ -95,7 +95,7 @@ static struct bandwidth_need bandwidth_need(const cJSON *rec)
     double bytes = eb_json_get_num(get(rec, "memory"), "model_bytes", NAN);
     double parameters = eb_json_get_num(model, "parameters", NAN);
     struct bandwidth_need n = {0};
-    double v[SHAPE_N], head;
+    double v[SHAPE_N] = {0}, head;
 
     n.why = shape_read(model, v);
     if (n.why == NULL && isnan(bytes))

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/bandwidth.h"
 #include "agent/device_place.h"
@@ -47,6 +48,22 @@ static void test_triad(void **state)
     assert_true(cJSON_IsArray(
         cJSON_GetObjectItem(cJSON_GetObjectItem(v, "triad"), "samples_gbps")));
     cJSON_Delete(v);
+}
+
+/* Where no cache is told, something is filled even if no time is left. */
+static void test_no_cache(void **state)
+{
+    static struct eb_triad t;
+    struct eb_triad_opts o = {
+        .time_ns = 1, .threads = 1, .array_bytes = 2 * 65536 * 8};
+    struct eb_err err = {0};
+
+    (void)state;
+    setenv("HWLOC_SYNTHETIC", "core:1 pu:1", 1);
+    assert_int_equal(eb_triad_measure(&o, &t, &err), 0);
+    unsetenv("HWLOC_SYNTHETIC");
+    assert_true(t.last_cache_bytes <= 0);
+    assert_true(t.array_bytes > 0 && t.median_gbps > 0);
 }
 
 static void test_too_small(void **state)
@@ -144,6 +161,13 @@ static int killed(struct eb_triad *t, struct eb_err *err)
     return raise(SIGKILL);
 }
 
+static int ended(struct eb_triad *t, struct eb_err *err)
+{
+    (void)t;
+    (void)err;
+    _exit(3);
+}
+
 static int cached(int (*triad)(struct eb_triad *, struct eb_err *),
                   const char *id)
 {
@@ -215,6 +239,8 @@ static void test_reasons(void **state)
     without(o, "out of range: too little memory");
     o.triad = killed;
     without(o, "without a result (signal 9)");
+    o.triad = ended;
+    without(o, "without a result (status 3)");
 }
 
 int main(void)
@@ -222,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_triad),
+        cmocka_unit_test(test_no_cache),
         cmocka_unit_test(test_too_small),
         cmocka_unit_test(test_spread),
         cmocka_unit_test_setup_teardown(test_once_a_boot, setup, teardown),

@@ -138,6 +138,16 @@ static void test_cpus(void **state)
     eb_cpus_text(&t, text);
     assert_int_equal(eb_cpus_parse(text, &s), 0);
     assert_true(eb_cpus_equal(&s, &t));
+    /* Pairs make the longest text. */
+    memset(&t, 0, sizeof(t));
+    for (k = 0; k < EB_CPUS_MAX; k++) {
+        if (k % 3 != 0)
+            eb_cpus_add(&t, k);
+    }
+    eb_cpus_text(&t, text);
+    assert_in_range(strlen(text), 1024, EB_CPUS_TEXT - 1);
+    assert_int_equal(eb_cpus_parse(text, &s), 0);
+    assert_true(eb_cpus_equal(&s, &t));
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         assert_int_equal(eb_cpus_parse(bad[i], &s), -1);
 }
