@@ -285,6 +285,11 @@ double eb_stats_percentile(const double *x, size_t n, double p)
     return value;
 }
 
+size_t eb_stats_percentile_least(int p)
+{
+    return p > 50 ? 100 / (100 - (size_t)p) : 1;
+}
+
 size_t eb_stats_p95_upper_index(size_t n)
 {
     return eb_stats_quantile_upper_index(n, 0.95, 0.05);

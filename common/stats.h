@@ -61,6 +61,9 @@ double eb_stats_sd(const double *x, size_t n);
 /* Percentile 0..100 by linear interpolation between order statistics
  * (Hyndman and Fan 1996, type 7); NAN for n = 0. Does not change x. */
 double eb_stats_percentile(const double *x, size_t n, double p);
+/* From so many values on p (0..99) is less than the largest of them: 20 for
+ * p95, 100 for p99; 1 for the median. */
+size_t eb_stats_percentile_least(int p);
 /* 1-based index k of the order statistic with P(X_(k) >= true p95) >= 95 %
  * (n = 59 -> 59, 100 -> 99); 0 if n is too small. */
 size_t eb_stats_p95_upper_index(size_t n);

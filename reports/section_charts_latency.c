@@ -54,18 +54,12 @@ static struct latency latency_gaps(const cJSON *rec)
     return l;
 }
 
-/* Below so many values a percentile is but their largest. */
-static const struct latency_spot {
-    const char *name;
-    double at;
-    size_t least;
-} latency_spots[EB_PLOT_SPOTS] = {
-    {"p50", 50, 1}, {"p95", 95, 20}, {"p99", 99, 100}};
+static const int latency_spots[EB_PLOT_SPOTS] = {50, 95, 99};
 
 static double latency_spot(const struct latency *l, size_t k)
 {
-    return l->n >= latency_spots[k].least
-               ? eb_stats_percentile(l->v, l->n, latency_spots[k].at)
+    return l->n >= eb_stats_percentile_least(latency_spots[k])
+               ? eb_stats_percentile(l->v, l->n, latency_spots[k])
                : NAN;
 }
 
@@ -102,7 +96,7 @@ static void latency_series(struct eb_plot *p, const char *what,
     eb_plot_ecdf(s, l->v, l->n, LATENCY_STEPS);
     for (k = 0; k < EB_PLOT_SPOTS; k++)
         s->spots[k] = (struct eb_plot_point){
-            latency_spot(l, k), latency_spots[k].at / 100, NAN, NAN, 0};
+            latency_spot(l, k), latency_spots[k] / 100.0, NAN, NAN, 0};
 }
 
 static struct eb_plot *latency_plot(const struct eb_group *g, const cJSON *rec,
@@ -150,10 +144,12 @@ static void latency_row(struct eb_doc_table *t, const cJSON *rec,
     eb_doc_cellf(t, "%zu", l->n);
     eb_doc_cell(t, eb_short_ms(eb_stats_percentile(l->v, l->n, 0), text));
     for (k = 0; k < EB_PLOT_SPOTS; k++) {
-        if (l->n >= latency_spots[k].least)
+        size_t least = eb_stats_percentile_least(latency_spots[k]);
+
+        if (l->n >= least)
             eb_doc_cell(t, eb_short_ms(latency_spot(l, k), text));
         else
-            eb_doc_cellf(t, "under %zu values", latency_spots[k].least);
+            eb_doc_cellf(t, "under %zu values", least);
     }
     eb_doc_cell(t, eb_short_ms(eb_stats_percentile(l->v, l->n, 100), text));
 }

@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/stats.h"
 #include "reports/section.h"
 
 static void speed_head(struct eb_doc_table *t, const char *const *head,
@@ -30,13 +31,6 @@ static void speed_number(struct eb_doc_table *t, const char *fmt, double v)
     snprintf(text, sizeof(text), fmt, v);
 #pragma GCC diagnostic pop
     eb_doc_cell(t, text);
-}
-
-static void speed_ms(struct eb_doc_table *t, const cJSON *row, const char *key)
-{
-    double ms = eb_json_get_num(row, key, NAN);
-
-    speed_number(t, ms < 10 ? "%.2f ms" : "%.0f ms", ms);
 }
 
 /* Tokens per second: mean, spread and interval. What did not settle shows its
@@ -147,6 +141,47 @@ void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
 
 /* Requests */
 
+/* How many values the percentiles of a phase are made of. */
+static size_t request_values(const cJSON *rec, const char *phase, int gaps)
+{
+    const cJSON *row;
+    size_t n = 0;
+
+    cJSON_ArrayForEach(row, eb_group_get(rec, "requests"))
+    {
+        if (strcmp(eb_json_get_str(row, "phase", ""), phase) != 0)
+            continue;
+        n += gaps ? (size_t)cJSON_GetArraySize(eb_group_get(row, "gaps_ns"))
+                  : eb_json_get_num(row, "ttft_ns", -1) >= 0;
+    }
+    return n;
+}
+
+static void request_percentiles(struct eb_doc_table *t, const cJSON *rec,
+                                const cJSON *row)
+{
+    static const struct {
+        const char *key;
+        int p, gaps;
+    } all[] = {{"ttft_p50_ms", 50, 0}, {"ttft_p95_ms", 95, 0},
+               {"ttft_p99_ms", 99, 0}, {"itl_p50_ms", 50, 1},
+               {"itl_p90_ms", 90, 1},  {"itl_p95_ms", 95, 1},
+               {"itl_p99_ms", 99, 1}};
+    const char *phase = eb_json_get_str(row, "phase", "");
+    char text[EB_SHORT_LEN];
+    size_t i;
+
+    for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        double ms = eb_json_get_num(row, all[i].key, NAN);
+        size_t least = eb_stats_percentile_least(all[i].p);
+
+        if (isnan(ms) || request_values(rec, phase, all[i].gaps) >= least)
+            eb_doc_cell(t, eb_short_ms(ms, text));
+        else
+            eb_doc_cellf(t, "under %zu values", least);
+    }
+}
+
 static void request_score(struct eb_doc *d, const struct eb_group *g)
 {
     size_t i;
@@ -168,12 +203,10 @@ void eb_section_requests(struct eb_doc *d, const struct eb_group *g)
     static const char *const head[] = {
         "Model",   "Cache",   "TTFT p50", "TTFT p95", "TTFT p99", "ITL p50",
         "ITL p90", "ITL p95", "ITL p99",  "TPOT",     "Requests", "Tokens"};
-    static const char *const ms[] = {
-        "ttft_p50_ms", "ttft_p95_ms", "ttft_p99_ms", "itl_p50_ms",
-        "itl_p90_ms",  "itl_p95_ms",  "itl_p99_ms",  "tpot_mean_ms"};
     struct eb_doc_table *t;
+    char text[EB_SHORT_LEN];
     const cJSON *row;
-    size_t i, k;
+    size_t i;
 
     t = eb_doc_table(d,
                      "Requests of a shared policy and a question, tokenising "
@@ -189,8 +222,10 @@ void eb_section_requests(struct eb_doc *d, const struct eb_group *g)
                 continue;
             eb_doc_cell(t, eb_group_model(g->recs[i]));
             eb_doc_cell(t, eb_json_get_str(row, "phase", ""));
-            for (k = 0; k < sizeof(ms) / sizeof(*ms); k++)
-                speed_ms(t, row, ms[k]);
+            request_percentiles(t, g->recs[i], row);
+            eb_doc_cell(
+                t,
+                eb_short_ms(eb_json_get_num(row, "tpot_mean_ms", NAN), text));
             eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "n", 0));
             eb_doc_cellf(t, "%.0f (%.0f cached) + %.0f",
                          eb_json_get_num(row, "prompt_mean", 0),

@@ -21,13 +21,13 @@
 struct plot_view {
     const struct eb_plot *p;
     double x0, x1, y1;
+    int x_log; /* wanted, and all x have one */
 };
 
 static double plot_x(const struct plot_view *v, double x)
 {
-    double share = v->p->x_log
-                       ? (log(x) - log(v->x0)) / (log(v->x1) - log(v->x0))
-                       : (x - v->x0) / (v->x1 - v->x0);
+    double share = v->x_log ? (log(x) - log(v->x0)) / (log(v->x1) - log(v->x0))
+                            : (x - v->x0) / (v->x1 - v->x0);
 
     return PLOT_LEFT + PLOT_PAD +
            share * (PLOT_RIGHT - PLOT_LEFT - 2 * PLOT_PAD);
@@ -35,12 +35,12 @@ static double plot_x(const struct plot_view *v, double x)
 
 static double plot_y(const struct plot_view *v, double y)
 {
-    return PLOT_BOTTOM - y / v->y1 * (PLOT_BOTTOM - PLOT_TOP);
+    return PLOT_BOTTOM - fmax(y, 0) / v->y1 * (PLOT_BOTTOM - PLOT_TOP);
 }
 
 static struct plot_view plot_look(const struct eb_plot *p)
 {
-    struct plot_view v = {p, INFINITY, -INFINITY, 0};
+    struct plot_view v = {p, INFINITY, -INFINITY, 0, 0};
     size_t i, k;
 
     for (i = 0; i < p->n; i++) {
@@ -59,6 +59,7 @@ static struct plot_view plot_look(const struct eb_plot *p)
         v.x0 *= 0.9;
         v.x1 = v.x1 * 1.1 + (v.x1 <= 0);
     }
+    v.x_log = p->x_log && v.x0 > 0;
     v.y1 = p->y_share ? 1 : v.y1 > 0 ? v.y1 * 1.05 : 1;
     return v;
 }
@@ -73,6 +74,17 @@ static const char *plot_number(double v, char out[32])
         snprintf(out, 32, "%.4g k", v / 1e3);
     else
         snprintf(out, 32, "%.4g", v);
+    return out;
+}
+
+/* So many digits that count; the whole number where that would need an
+ * exponent. */
+static const char *plot_exact(double v, int digits, char out[32])
+{
+    if (v >= pow(10, digits) - 0.5)
+        snprintf(out, 32, "%.0f", v);
+    else
+        snprintf(out, 32, "%.*g", digits, v);
     return out;
 }
 
@@ -143,7 +155,7 @@ static void plot_x_axis(struct eb_buf *out, const struct plot_view *v)
     double at[EB_PLOT_TICKS], last = -INFINITY;
     size_t n = v->p->x_at_points ? plot_values(v->p, at) : 0, i;
 
-    if (n == 0 && v->p->x_log)
+    if (n == 0 && v->x_log)
         n = eb_plot_ticks_log(v->x0, v->x1, most, at);
     else if (n == 0)
         n = eb_plot_ticks(v->x0, v->x1, most, at);
@@ -213,6 +225,7 @@ static void plot_line(struct eb_buf *out, const struct plot_view *v, size_t i)
 static void plot_dots(struct eb_buf *out, const struct plot_view *v, size_t i)
 {
     const struct eb_plot_series *s = &v->p->v[i];
+    char text[2][32];
     size_t k;
 
     for (k = 0; k < s->n; k++) {
@@ -221,9 +234,11 @@ static void plot_dots(struct eb_buf *out, const struct plot_view *v, size_t i)
 
         eb_buf_adds(out, "<g><title>");
         eb_svg_escape(out, s->name);
-        eb_buf_addf(out, ", %.5g: %.4g", at->x, at->y);
+        eb_buf_addf(out, ", %s: %s", plot_exact(at->x, 5, text[0]),
+                    plot_exact(at->y, 4, text[1]));
         if (!isnan(at->lo))
-            eb_buf_addf(out, " (%.4g to %.4g)", at->lo, at->hi);
+            eb_buf_addf(out, " (%s to %s)", plot_exact(at->lo, 4, text[0]),
+                        plot_exact(at->hi, 4, text[1]));
         eb_buf_adds(out, "</title>");
         if (!isnan(at->lo))
             eb_buf_addf(out,

@@ -169,13 +169,51 @@ static void test_degenerate(void **state)
     eb_plot_free(p);
 }
 
+/* No log of nothing; what would be below the axis is at it. */
+static void test_below(void **state)
+{
+    struct eb_plot *p = eb_plot_new("", "t", "x", "y");
+    struct eb_plot_series *s = eb_plot_series(p, "s");
+    struct eb_buf out = {0};
+
+    (void)state;
+    p->x_log = 1;
+    eb_plot_point(s, (struct eb_plot_point){0, 5, -10, 10, 0});
+    eb_plot_point(s, (struct eb_plot_point){4, 10, NAN, NAN, 0});
+    eb_svg_plot(&out, p, 1);
+    assert_null(strstr(out.data, "nan"));
+    assert_null(strstr(out.data, "inf"));
+    assert_non_null(strstr(out.data, "M58.0 190.0V"));
+    eb_buf_free(&out);
+    eb_plot_free(p);
+}
+
+/* Numbers are written out. */
+static void test_exponent(void **state)
+{
+    struct eb_plot *p = eb_plot_new("", "t", "x", "y");
+    struct eb_plot_series *s = eb_plot_series(p, "s");
+    struct eb_buf out = {0};
+
+    (void)state;
+    eb_plot_point(s,
+                  (struct eb_plot_point){131072, 99999.9, 9999.9, 123456, 0});
+    eb_svg_plot(&out, p, 1);
+    assert_non_null(
+        strstr(out.data, "s, 131072: 100000 (10000 to 123456)</title>"));
+    assert_null(strstr(out.data, "e+"));
+    eb_buf_free(&out);
+    eb_plot_free(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ecdf),       cmocka_unit_test(test_ecdf_reduced),
         cmocka_unit_test(test_ticks),      cmocka_unit_test(test_ticks_log),
         cmocka_unit_test(test_bars),       cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_degenerate),
+        cmocka_unit_test(test_degenerate), cmocka_unit_test(test_below),
+        cmocka_unit_test(test_exponent),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

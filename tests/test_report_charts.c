@@ -242,6 +242,10 @@ static void test_tables(void **state)
     has(text, "| ladder-1m | KV cache | unsupported |");
     has(text, "| ladder-4m | TTFT, first request | 1 |");
     has(text, "under 100 values");
+    has(text, "| ladder-4m | first | 1200 ms | under 20 values | under 100 "
+              "values | 4.08 ms | under 10 values | under 20 values |");
+    has(text, "| ladder-4m | uncached | 1332 ms | 1451 ms | under 100 values "
+              "| 4.40 ms | 4.72 ms | 4.80 ms | under 100 values |");
     free(text);
     free_records(recs);
 }

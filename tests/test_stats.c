@@ -300,6 +300,10 @@ static void test_samples(void **state)
     near(eb_stats_percentile(x, 4, 50), 2.5, 0);
     near(eb_stats_percentile(x, 4, 95), 3.85, 1e-12);
     near(eb_stats_percentile(x, 4, 0), 1, 0);
+    assert_int_equal(eb_stats_percentile_least(50), 1);
+    assert_int_equal(eb_stats_percentile_least(90), 10);
+    assert_int_equal(eb_stats_percentile_least(95), 20);
+    assert_int_equal(eb_stats_percentile_least(99), 100);
     near(eb_stats_percentile(x, 4, 100), 4, 0);
     near(eb_stats_percentile(one, 1, 95), 7, 0);
     near(x[0], 4, 0);
