@@ -143,16 +143,15 @@ static const struct corpus_call {
     const char *slot; /* without it there is no call */
     int percent;
 } corpus_calls[] = {{"lookup_order", "<order>", 11},
-                    {"refund:", "<order>", 20},
-                    {"change_address", "<order>", 18},
+                    {"refund:", "<order>", 21},
+                    {"change_address", "<order>", 14},
                     {"cancel_order", "<order>", 11},
-                    {"ticket:", NULL, 13},
-                    {"none", NULL, 27}};
+                    {"ticket:", NULL, 12},
+                    {"none", NULL, 31}};
 #define CORPUS_CALLS (sizeof(corpus_calls) / sizeof(corpus_calls[0]))
-#define CORPUS_ACT_ESCALATED                                                   \
-    10 /* percent that become tickets by a sentence                            \
-        */
+/* Messages, in per cent, that a sentence added to them escalates. */
 #define CORPUS_ESCALATED 22
+#define CORPUS_ESCALATED_ACT 10
 
 struct corpus_message {
     const struct tmpl_section *section;
@@ -354,7 +353,7 @@ static void corpus_topic(const struct tmpl_file *f, enum corpus_level level,
         at -= corpus_calls[i++].percent;
     m->section = corpus_section(f, NULL, NULL, corpus_calls[i].tool, rng);
     m->slot = corpus_calls[i].slot;
-    m->escalated_percent = CORPUS_ACT_ESCALATED;
+    m->escalated_percent = CORPUS_ESCALATED_ACT;
 }
 
 static int corpus_message(const struct tmpl_file *f, enum corpus_level level,
@@ -527,6 +526,20 @@ static int corpus_answer(const struct corpus *c, int lang, int held_out,
     return rc;
 }
 
+/* An address, said again. */
+static int corpus_copy(const struct tmpl_file *f, struct eb_rng *rng,
+                       struct corpus_sample *s, struct eb_err *err)
+{
+    struct tmpl_values val = {0};
+    int rc;
+
+    eb_buf_reset(&s->user);
+    rc = tmpl_expand(f, f->zh ? "<city><street>" : "<street>, <city>", rng,
+                     &val, &s->user, err);
+    eb_buf_adds(&s->answer, s->user.data);
+    return rc;
+}
+
 int corpus_sample(const struct corpus *c, enum corpus_level level,
                   enum corpus_lang lang, int held_out, struct eb_rng *rng,
                   struct corpus_sample *s, struct eb_err *err)
@@ -537,16 +550,16 @@ int corpus_sample(const struct corpus *c, enum corpus_level level,
     eb_buf_reset(&s->answer);
     if (level == CORPUS_ANSWER)
         return corpus_answer(c, lang, held_out, rng, s, err);
+    if (level == CORPUS_COPY)
+        return corpus_copy(&c->messages[lang], rng, s, err);
     rc = corpus_message(&c->messages[lang], level, held_out, rng, &m, &s->user,
                         err);
     if (rc)
         return rc;
-    if (level == CORPUS_COPY)
-        eb_buf_adds(&s->answer, s->user.data);
-    else if (level == CORPUS_TRIAGE)
+    if (level == CORPUS_TRIAGE) {
         corpus_triage(&m, lang, &s->answer);
-    if (level != CORPUS_ACT)
         return 0;
+    }
     if (eb_rng_percent(rng, 15))
         rc = corpus_note(&c->messages[lang], held_out, rng, &m, &s->user, err);
     corpus_act(&m, lang == CORPUS_ZH, &s->answer);

@@ -11,8 +11,8 @@
 #include "workloads/ladder/template.h"
 #include "workloads/rng.h"
 
-/* CORPUS_COPY is no level of custsvc: a message that is said again, which
- * teaches what act and answer need, to copy what one never saw. */
+/* CORPUS_COPY is no level of custsvc: an address that is said again, which
+ * teaches what act needs, to copy what one never saw. */
 enum corpus_level {
     CORPUS_TRIAGE,
     CORPUS_ACT,

@@ -27,6 +27,10 @@
 #define LADDER_TEXT_SAMPLES 60000
 #define LADDER_WARMUP 60
 #define LADDER_REPORT 50
+/* Copying is learnt at once or hardly ever: a few hundred steps of half the
+ * packs did what thousands of a few packs did not. */
+#define LADDER_COPY_FIRST 50 /* percent of packs */
+#define LADDER_COPY 12
 
 static const struct net_shape ladder_rungs[] = {
     {"ladder-0.3m", 64, 3, 2, 192, 4e-3},
@@ -55,6 +59,7 @@ struct ladder_options {
     long long threads;
     long long size;
     long long vague;
+    long long copy_first;
     int help;
 };
 
@@ -190,6 +195,8 @@ static int ladder_loop(const struct ladder_options *o,
         int64_t step = net_steps(n);
         struct eb_rng rng;
         eb_rng_init(&rng, (uint64_t)(o->seed + 0x10001 * step), "pack", NULL);
+        p->copy_percent =
+            step < o->copy_first ? LADDER_COPY_FIRST : LADDER_COPY;
         rc = packer_next(p, 0, &rng, &pack, &samples, err);
         if (!rc)
             rc = net_step(n, &pack, ladder_lr(shape, step, o->steps), &loss,
@@ -282,7 +289,8 @@ int main(int argc, char **argv)
                                .seed = 1,
                                .threads = 2,
                                .size = 3072,
-                               .vague = 50};
+                               .vague = 50,
+                               .copy_first = 1500};
     struct eb_opt opts[] = {
         {"corpus", 0, EB_OPT_STR, &o.corpus, "DIR", "corpus templates"},
         {"suite", 0, EB_OPT_STR, &o.suite, "DIR", "job with the prompts"},
@@ -302,6 +310,8 @@ int main(int argc, char **argv)
          "tokenizer: vocabulary; sample, evaluate: how many"},
         {"vague", 0, EB_OPT_INT, &o.vague, "PERCENT",
          "train: share of packs behind the short prompt"},
+        {"copy-first", 0, EB_OPT_INT, &o.copy_first, "N",
+         "train: of the first N steps half teach only copying (1500)"},
         {"help", 'h', EB_OPT_FLAG, &o.help, NULL, "this text"},
         {0}};
     struct eb_err err = {0};

@@ -121,20 +121,20 @@ char *packer_prefix(const struct packer *p, enum corpus_level level, int vague,
 }
 
 /* Act, with the longer answers, gets most packs; answer one in sixteen. */
-static enum corpus_level pack_level(struct eb_rng *rng)
+static enum corpus_level pack_level(const struct packer *p, struct eb_rng *rng)
 {
-    int r = eb_rng_index(rng, 16);
+    int r;
 
-    return r < 4    ? CORPUS_TRIAGE
-           : r < 13 ? CORPUS_ACT
-           : r < 14 ? CORPUS_ANSWER
-                    : CORPUS_COPY;
+    if (eb_rng_percent(rng, p->copy_percent))
+        return CORPUS_COPY;
+    r = eb_rng_index(rng, 16);
+    return r < 5 ? CORPUS_TRIAGE : r < 15 ? CORPUS_ACT : CORPUS_ANSWER;
 }
 
 int packer_next(struct packer *p, int held_out, struct eb_rng *rng,
                 struct net_pack *k, int *samples, struct eb_err *err)
 {
-    enum corpus_level level = pack_level(rng);
+    enum corpus_level level = pack_level(p, rng);
     enum corpus_lang lang = eb_rng_index(rng, CORPUS_LANGS);
     int vague = eb_rng_percent(rng, p->vague_percent);
     llama_token t[PACK_TEXT_TOKENS];

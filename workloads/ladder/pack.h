@@ -15,6 +15,7 @@ struct packer {
     char *system[CORPUS_LEVELS][2][CORPUS_LANGS]; /* [level][vague][lang] */
     struct corpus_sample sample;
     int vague_percent; /* share of packs behind the vague prompt */
+    int copy_percent;  /* share of packs that only teach copying */
 };
 
 /* suite_dir holds prompt-<level>-<clear|vague>.<lang>.txt. */
