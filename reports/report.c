@@ -289,6 +289,7 @@ static int report_load_from(struct report_list *list, const char *base,
                             struct eb_err *err)
 {
     char *url = report_page_url(base, q, after);
+    long long before = *left;
     const char *next;
     cJSON *answer;
     int rc = report_get(url, &answer, err);
@@ -300,6 +301,9 @@ static int report_load_from(struct report_list *list, const char *base,
             (!eb_uuid_valid(next) || strcmp(next, after) == 0))
             rc = eb_fail(err, EB_EPARSE, "%s: the next page has no valid mark",
                          url);
+        else if (rc == 0 && next[0] != '\0' && *left == before)
+            rc = eb_fail(err, EB_EPARSE,
+                         "%s: a page without runs that is not the last", url);
         snprintf(after, EB_UUID_LEN, "%s", rc == 0 ? next : "");
         cJSON_Delete(answer);
     }

@@ -60,6 +60,8 @@ static void limits_counters(const cJSON *rec, int reads, struct eb_limit_in *in)
 
     if (s <= 0)
         s = NAN;
+    if (threads <= 0)
+        threads = NAN;
     in->faults = limits_event(phase, "major_faults") / s;
     in->switches = limits_event(phase, "context_switches") / s;
     in->migrations = limits_event(phase, "migrations") / s;

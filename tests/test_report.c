@@ -449,6 +449,16 @@ static int fetch_fake(const char *url, struct eb_buf *out, struct eb_err *e)
     return eb_fail(e, EB_ENET, "%s: not there", url);
 }
 
+/* Pages of nothing, each with a mark of another one. */
+static int fetch_nothing(const char *url, struct eb_buf *out, struct eb_err *e)
+{
+    if (++fake_gets > 10)
+        return eb_fail(e, EB_ENET, "asked again and again");
+    eb_buf_addf(out, "{\"runs\":[],\"next\":\"%s\"}",
+                fake_ids[strstr(url, fake_ids[0]) != NULL]);
+    return 0;
+}
+
 static int report_from(const char *url, const char *path, const char *option,
                        const char *value)
 {
@@ -485,6 +495,9 @@ static void test_collector(void **state)
                      EB_EXIT_USAGE);
     assert_int_equal(report_from("http://d", path, "-f", "md"),
                      EB_EXIT_INTERNAL);
+    eb_report_set_fetch(fetch_nothing);
+    assert_int_equal(report_from("http://c", path, "-f", "md"), EB_EXIT_USAGE);
+    assert_int_equal(fake_gets, 1);
     eb_report_set_fetch(NULL);
     eb_buf_free(&got);
     unlink(path);

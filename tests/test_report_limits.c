@@ -53,6 +53,21 @@ static void has(cJSON *rec, const char *part)
     cJSON_Delete(rec);
 }
 
+static void test_no_threads(void **state)
+{
+    cJSON *rec = measured("3", "false");
+
+    (void)state;
+    cJSON_ReplaceItemInObject(cJSON_GetObjectItem(rec, "settings"), "threads",
+                              cJSON_CreateNumber(0));
+    has(rec, "ladder-4m, writing (tg128): bandwidth: MBU 0.75.");
+    rec = measured("20", "false");
+    cJSON_ReplaceItemInObject(cJSON_GetObjectItem(rec, "settings"), "threads",
+                              cJSON_CreateNumber(0));
+    has(rec, "ladder-4m, writing (tg128): not known: MBU 0.11, and no "
+             "processor time of the threads was counted.");
+}
+
 static void test_columns(void **state)
 {
     (void)state;
@@ -83,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_columns),
         cmocka_unit_test(test_sentences),
+        cmocka_unit_test(test_no_threads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
