@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/stats.h"
 #include "reports/section.h"
 
 void eb_section_failed(struct eb_doc *d, const struct eb_group *g)
@@ -34,14 +35,26 @@ void eb_section_failed(struct eb_doc *d, const struct eb_group *g)
     eb_doc_drop_empty(d);
 }
 
+static void cost_latency(struct eb_doc_table *t, const cJSON *rec)
+{
+    const cJSON *v = eb_group_get(rec, "summary.latency");
+    double p95 = eb_json_get_num(v, "ttft_p95_ms", NAN);
+    size_t least = eb_stats_percentile_least(95);
+    char text[EB_SHORT_LEN];
+
+    eb_doc_cell(t, eb_short_ms(eb_json_get_num(v, "ttft_p50_ms", NAN), text));
+    if (!isnan(p95) && eb_json_get_num(v, "n", 0) < (double)least)
+        eb_doc_cellf(t, "under %zu values", least);
+    else
+        eb_doc_cell(t, eb_short_ms(p95, text));
+    eb_doc_cell(t, eb_short_ms(eb_json_get_num(v, "tpot_mean_ms", NAN), text));
+}
+
 void eb_section_cost(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {"Model",   "TTFT p50", "TTFT p95",
                                        "TPOT",    "Load",     "Peak (VmHWM)",
                                        "RssAnon", "RssFile",  "File"};
-    static const char *const ms[] = {"summary.latency.ttft_p50_ms",
-                                     "summary.latency.ttft_p95_ms",
-                                     "summary.latency.tpot_mean_ms"};
     static const char *const bytes[] = {
         "memory.vm_hwm_bytes", "memory.rss_anon_bytes", "memory.rss_file_bytes",
         "model.file_bytes"};
@@ -61,8 +74,7 @@ void eb_section_cost(struct eb_doc *d, const struct eb_group *g)
         const cJSON *rec = g->recs[i];
 
         eb_doc_cell(t, eb_group_model(rec));
-        for (k = 0; k < sizeof(ms) / sizeof(*ms); k++)
-            eb_doc_cell(t, eb_short_ms(eb_group_num(rec, ms[k], NAN), text));
+        cost_latency(t, rec);
         eb_doc_cell(
             t, eb_short_ms(eb_group_num(rec, "load.wall_ns", NAN) / 1e6, text));
         for (k = 0; k < sizeof(bytes) / sizeof(*bytes); k++)

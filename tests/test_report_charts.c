@@ -312,12 +312,29 @@ static void test_price(void **state)
     cJSON_Delete(rec);
 }
 
+/* Five items have no p95. */
+static void test_few_items(void **state)
+{
+    cJSON *rec = report_record(2, "clear", 1), *items;
+    char *text;
+
+    (void)state;
+    items = cJSON_GetObjectItem(rec, "items");
+    while (cJSON_GetArraySize(items) > 5)
+        cJSON_DeleteItemFromArray(items, 5);
+    eb_record_derive(rec);
+    text = report_of(&rec, 1, "md");
+    has(text, " | under 20 values | 4.00 ms | 12 ms |");
+    free(text);
+    cJSON_Delete(rec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden), cmocka_unit_test(test_html),
         cmocka_unit_test(test_tables), cmocka_unit_test(test_memory_sum),
-        cmocka_unit_test(test_price),
+        cmocka_unit_test(test_price),  cmocka_unit_test(test_few_items),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
