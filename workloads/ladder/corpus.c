@@ -137,17 +137,19 @@ static const char *corpus_line(const struct tmpl_lines *l, const char *slot,
 
 /* What act samples ask for, in per cent, close to what a shop's agent gets:
  * intents drawn evenly would leave two thirds without a call. Addresses are
- * more, since copying them is what is hardest to learn. */
+ * more, since copying them is what is hardest to learn; half of what needs no
+ * call names an order all the same. */
 static const struct corpus_call {
     const char *tool; /* or its prefix */
-    const char *slot; /* without it there is no call */
+    const char *slot; /* that its lines hold; NULL: any */
     int percent;
-} corpus_calls[] = {{"lookup_order", "<order>", 11},
-                    {"refund:", "<order>", 21},
+} corpus_calls[] = {{"lookup_order", "<order>", 10},
+                    {"refund:", "<order>", 20},
                     {"change_address", "<order>", 14},
                     {"cancel_order", "<order>", 11},
                     {"ticket:", NULL, 12},
-                    {"none", NULL, 31}};
+                    {"none", "order>", 17},
+                    {"none", NULL, 16}};
 #define CORPUS_CALLS (sizeof(corpus_calls) / sizeof(corpus_calls[0]))
 /* Messages, in per cent, that a sentence added to them escalates. */
 #define CORPUS_ESCALATED 22
@@ -164,23 +166,33 @@ struct corpus_message {
     struct tmpl_values val;
 };
 
+static int corpus_lines(const struct tmpl_section *s, const char *slot)
+{
+    int n = 0;
+
+    for (int i = 0; i < s->lines.n; i++)
+        n += !slot || strstr(s->lines.v[i], slot);
+    return n;
+}
+
 /* A section of that name (and topic and start of the tool, where given), in
- * proportion to its number of lines; name NULL: of any intent. */
+ * proportion to its lines with the slot (NULL: all); name NULL: any intent. */
 static const struct tmpl_section *
 corpus_section(const struct tmpl_file *f, const char *name, const char *topic,
-               const char *tool, struct eb_rng *rng)
+               const char *tool, const char *slot, struct eb_rng *rng)
 {
     const struct tmpl_section *pick = NULL;
     int total = 0;
 
     for (int i = 0; i < f->n_sections; i++) {
         const struct tmpl_section *s = &f->sections[i];
+        int n = corpus_lines(s, slot);
         if ((name ? strcmp(s->name, name) != 0 : s->name[0] == '+') ||
             (topic && strcmp(s->topic, topic)) ||
-            (tool && strncmp(s->tool, tool, strlen(tool))) || !s->lines.n)
+            (tool && strncmp(s->tool, tool, strlen(tool))) || !n)
             continue;
-        total += s->lines.n;
-        if (eb_rng_index(rng, total) < s->lines.n)
+        total += n;
+        if (eb_rng_index(rng, total) < n)
             pick = s;
     }
     return pick;
@@ -219,7 +231,8 @@ static int corpus_extra(const struct tmpl_file *f, const char *name,
                         struct corpus_message *m, struct eb_buf *out,
                         struct eb_err *err)
 {
-    const struct tmpl_section *s = corpus_section(f, name, topic, NULL, rng);
+    const struct tmpl_section *s =
+        corpus_section(f, name, topic, NULL, NULL, rng);
 
     if (!s)
         return 0;
@@ -346,13 +359,15 @@ static void corpus_topic(const struct tmpl_file *f, enum corpus_level level,
 
     *m = (struct corpus_message){.escalated_percent = CORPUS_ESCALATED};
     if (level == CORPUS_TRIAGE) {
-        m->section = corpus_section(f, corpus_intent(f, rng), NULL, NULL, rng);
+        m->section =
+            corpus_section(f, corpus_intent(f, rng), NULL, NULL, NULL, rng);
         return;
     }
     while (i + 1 < CORPUS_CALLS && at >= corpus_calls[i].percent)
         at -= corpus_calls[i++].percent;
-    m->section = corpus_section(f, NULL, NULL, corpus_calls[i].tool, rng);
     m->slot = corpus_calls[i].slot;
+    m->section =
+        corpus_section(f, NULL, NULL, corpus_calls[i].tool, m->slot, rng);
     m->escalated_percent = CORPUS_ESCALATED_ACT;
 }
 
@@ -443,7 +458,7 @@ static int corpus_note(const struct tmpl_file *f, int held_out,
     const char *forbids =
         m->val.order[0] && eb_rng_percent(rng, 50) ? m->section->tool : "none";
     const struct tmpl_section *s =
-        corpus_section(f, "+note", NULL, forbids, rng);
+        corpus_section(f, "+note", NULL, forbids, NULL, rng);
     struct eb_buf out = {0};
     int rc;
 
