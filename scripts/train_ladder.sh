@@ -18,18 +18,18 @@ ladder=build-train/workloads/ladder/edgebench-ladder
 mkdir -p "$out"
 [ -s "$out/vocab.gguf" ] || "$ladder" tokenizer --vocab "$out/vocab.gguf"
 
-train() { # rung, optimiser steps, rung that it grows from
+train() { # rung, optimiser steps, steps with copying, rung that it grows from
     "$ladder" train --rung "ladder-$1" --vocab "$out/vocab.gguf" --steps "$2" \
-        --vague 60 --threads 1 --checkpoint "$out/$1.ckpt" \
+        --copy-first "$3" --vague 93 --threads 1 --checkpoint "$out/$1.ckpt" \
         --log "$out/ladder-$1-q8_0.tsv" -o "$out/ladder-$1-q8_0.gguf" \
-        ${3:+--grow "$out/$3.ckpt"}
+        ${4:+--grow "$out/$4.ckpt"}
 }
 for rung in "${rungs[@]}"; do
     case $rung in
-    0.3m) train 0.3m 9500 ;;
-    1m) train 1m 13500 ;;
-    4m) train 4m 3500 1m ;;
-    12m) train 12m 3700 4m ;;
+    0.3m) train 0.3m 9500 1500 ;;
+    1m) train 1m 13500 1500 ;;
+    4m) train 4m 15400 1500 1m ;;
+    12m) train 12m 1950 0 4m ;;
     *) echo "$rung is not 0.3m, 1m, 4m or 12m" >&2 && exit 2 ;;
     esac
 done
