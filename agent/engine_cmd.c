@@ -73,15 +73,6 @@ static char *cmd_path(const char *arg)
     return eb_xstrdup(arg);
 }
 
-static int cmd_within(const char *option, long long v, long long max,
-                      struct eb_err *err)
-{
-    if (v >= 1 && v <= max)
-        return 0;
-    return eb_fail(err, EB_EUSAGE, "--%s: %lld is not from 1 to %lld", option,
-                   v, max);
-}
-
 static int cmd_check(const char *arg, long long ctx, long long slots,
                      long long threads)
 {
@@ -121,11 +112,11 @@ int eb_engine_main(int argc, char **argv)
         return EB_EXIT_OK;
     }
     if (rc == 0)
-        rc = cmd_within("ctx", ctx, CMD_CTX_MAX, &err);
+        rc = eb_opt_within("ctx", ctx, 1, CMD_CTX_MAX, &err);
     if (rc == 0)
-        rc = cmd_within("slots", slots, CMD_SLOTS_MAX, &err);
+        rc = eb_opt_within("slots", slots, 1, CMD_SLOTS_MAX, &err);
     if (rc == 0)
-        rc = cmd_within("threads", threads, CMD_THREADS_MAX, &err);
+        rc = eb_opt_within("threads", threads, 1, CMD_THREADS_MAX, &err);
     if (rc != 0) {
         eb_error("%s", err.msg);
         return EB_EXIT_USAGE;

@@ -9,15 +9,6 @@
 #define POWER_SETTLE_MS 3000
 #define POWER_TRACE_DIGITS 1000 /* milliwatts are enough for a chart */
 
-static void json_number(cJSON *out, const char *key, double v,
-                        const char *reason)
-{
-    if (isnan(v))
-        eb_json_add_null(out, key, reason);
-    else
-        cJSON_AddNumberToObject(out, key, v);
-}
-
 static void json_text(cJSON *out, const char *key, const char *text)
 {
     if (text[0] != '\0')
@@ -77,10 +68,10 @@ static cJSON *json_window(const struct eb_power *p, size_t window,
         cJSON_AddNumberToObject(v, "items", (double)w->items);
     if (w->tokens >= 0)
         cJSON_AddNumberToObject(v, "tokens", (double)w->tokens);
-    json_number(v, "joules", r.joules, r.reason);
-    json_number(v, "mean_w", r.mean_w, r.reason);
-    json_number(v, "max_w", r.max_w,
-                r.reason[0] != '\0' ? r.reason : "not measured: too short");
+    eb_json_add_num(v, "joules", r.joules, r.reason);
+    eb_json_add_num(v, "mean_w", r.mean_w, r.reason);
+    eb_json_add_num(v, "max_w", r.max_w,
+                    r.reason[0] != '\0' ? r.reason : "not measured: too short");
     cJSON_AddNumberToObject(v, "samples", (double)r.reads);
     cJSON_AddNumberToObject(v, "coverage", r.coverage);
     cJSON_AddNumberToObject(v, "largest_gap_ms", r.largest_gap_ms);
@@ -255,11 +246,11 @@ static void json_group_rows(const struct eb_power *p,
     idle_j = json_sum(p, g, "idle", &idle_valid, &idle_s, idle_reason,
                       sizeof(idle_reason));
     idle = cJSON_AddObjectToObject(out, "idle");
-    json_number(idle, "mean_w", idle_valid ? idle_j / idle_s : NAN,
-                idle_reason);
+    eb_json_add_num(idle, "mean_w", idle_valid ? idle_j / idle_s : NAN,
+                    idle_reason);
     if (idle_s > 0)
         cJSON_AddNumberToObject(idle, "seconds", idle_s);
-    json_number(out, "energy_j", joules, reason);
+    eb_json_add_num(out, "energy_j", joules, reason);
     cJSON_AddBoolToObject(out, "valid", valid);
     cJSON_AddStringToObject(out, "scope", eb_power_scope_name(g->scope));
 }

@@ -92,15 +92,6 @@ static int opts_one_of(const char *option, const char *value, const char *a,
                    value, a, b, c);
 }
 
-static int opts_within(const char *option, long long v, long long lo,
-                       long long hi, struct eb_err *err)
-{
-    if (v >= lo && v <= hi)
-        return 0;
-    return eb_fail(err, EB_EUSAGE, "--%s: %lld is not from %lld to %lld",
-                   option, v, lo, hi);
-}
-
 static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
 {
     int rc = opts_one_of("prompt", o->prompt, "clear", "vague", "both", err);
@@ -124,24 +115,24 @@ static int opts_check(const struct eb_run_opts *o, struct eb_err *err)
         rc = eb_fail(err, EB_EUSAGE, "--stop: '%.40s' is not early or never",
                      o->stop);
     if (rc == 0)
-        rc = opts_within("margin", o->margin, 0, 50, err);
+        rc = eb_opt_within("margin", o->margin, 0, 50, err);
     if (rc == 0)
-        rc = opts_within("trials", o->trials, 1, 64, err);
+        rc = eb_opt_within("trials", o->trials, 1, 64, err);
     if (rc == 0)
-        rc = opts_within("slots", o->slots, 1, OPTS_SLOTS_MAX, err);
+        rc = eb_opt_within("slots", o->slots, 1, OPTS_SLOTS_MAX, err);
     if (rc == 0)
-        rc = opts_within("latency-items", o->latency_items, 0, 1000000, err);
+        rc = eb_opt_within("latency-items", o->latency_items, 0, 1000000, err);
     if (rc == 0)
-        rc = opts_within("limit", o->limit, 0, 1000000, err);
+        rc = eb_opt_within("limit", o->limit, 0, 1000000, err);
     if (rc == 0)
-        rc = opts_within("seed", o->seed, 0, INT64_C(1) << 53, err);
+        rc = eb_opt_within("seed", o->seed, 0, INT64_C(1) << 53, err);
     if (rc == 0)
-        rc = opts_within("threads", o->threads, 0, OPTS_THREADS_MAX, err);
+        rc = eb_opt_within("threads", o->threads, 0, OPTS_THREADS_MAX, err);
     if (rc == 0)
-        rc = opts_within("ctx", o->ctx, OPTS_CTX_MIN, OPTS_CTX_MAX, err);
+        rc = eb_opt_within("ctx", o->ctx, OPTS_CTX_MIN, OPTS_CTX_MAX, err);
     if (rc == 0)
-        rc =
-            opts_within("item-timeout", o->timeout_s, 1, OPTS_TIMEOUT_MAX, err);
+        rc = eb_opt_within("item-timeout", o->timeout_s, 1, OPTS_TIMEOUT_MAX,
+                           err);
     if (rc == 0)
         rc = eb_run_tuned_check(o->tuned, o->threads, o->flash_attn, err);
     if (rc == 0 && o->require_upload && o->collector == NULL)

@@ -107,15 +107,6 @@ double eb_speed_others_max(int threads, int cores)
     return idle + 0.05 * cores;
 }
 
-static void gate_number(cJSON *out, const char *key, double v,
-                        const char *reason)
-{
-    if (isnan(v))
-        eb_json_add_null(out, key, reason);
-    else
-        cJSON_AddNumberToObject(out, key, v);
-}
-
 /* What keeps the gate shut, or "". Where others cannot be counted the load
  * average decides. */
 static void gate_note(const struct eb_gate_rule *rule, double others,
@@ -161,9 +152,9 @@ cJSON *eb_gate_wait(const struct eb_speed_env *env,
     cJSON_AddBoolToObject(out, "passed", note[0] == '\0');
     cJSON_AddNumberToObject(out, "waited_ns",
                             (double)(env->now(env->arg) - from));
-    gate_number(out, "others_cores", others, "absent: no /proc/stat");
-    gate_number(out, "loadavg_1m", load, "absent");
-    gate_number(out, "temperature_c", celsius, "absent");
+    eb_json_add_num(out, "others_cores", others, "absent: no /proc/stat");
+    eb_json_add_num(out, "loadavg_1m", load, "absent");
+    eb_json_add_num(out, "temperature_c", celsius, "absent");
     cJSON_AddStringToObject(out, "note",
                             note[0] == '\0' ? "the machine is quiet" : note);
     return out;

@@ -51,15 +51,6 @@ static void cmd_table(struct eb_tune_opts *o, struct eb_opt out[CMD_TABLE_MAX])
     memcpy(out, t, sizeof(t));
 }
 
-static int cmd_within(const char *option, long long v, long long lo,
-                      long long hi, struct eb_err *err)
-{
-    if (v >= lo && v <= hi)
-        return 0;
-    return eb_fail(err, EB_EUSAGE, "--%s: %lld is not from %lld to %lld",
-                   option, v, lo, hi);
-}
-
 static int cmd_objective(struct eb_tune_opts *o, struct eb_err *err)
 {
     static const char *const names[] = {"pp", "tg", "both"};
@@ -86,13 +77,13 @@ static int cmd_check(struct eb_tune_opts *o, struct eb_err *err)
     if (rc == 0)
         rc = cmd_objective(o, err);
     if (rc == 0)
-        rc = cmd_within("pp", o->n_prompt, 16, CMD_TOKENS_MAX, err);
+        rc = eb_opt_within("pp", o->n_prompt, 16, CMD_TOKENS_MAX, err);
     if (rc == 0)
-        rc = cmd_within("tg", o->n_gen, 1, CMD_TOKENS_MAX, err);
+        rc = eb_opt_within("tg", o->n_gen, 1, CMD_TOKENS_MAX, err);
     if (rc == 0)
-        rc = cmd_within("depth", o->depth, 0, CMD_TOKENS_MAX, err);
+        rc = eb_opt_within("depth", o->depth, 0, CMD_TOKENS_MAX, err);
     if (rc == 0)
-        rc = cmd_within("seed", o->seed, 0, INT64_C(1) << 53, err);
+        rc = eb_opt_within("seed", o->seed, 0, INT64_C(1) << 53, err);
     if (rc == 0 && o->model == NULL)
         rc = eb_fail(err, EB_EUSAGE, "tune needs a model: give -m FILE.gguf");
     if (rc == 0 && o->json && o->out != NULL && strcmp(o->out, "-") == 0)

@@ -594,3 +594,11 @@ void eb_json_add_null(cJSON *obj, const char *key, const char *reason)
     cJSON_AddStringToObject(obj, name, reason);
     free(name);
 }
+
+void eb_json_add_num(cJSON *obj, const char *key, double v, const char *reason)
+{
+    if (isfinite(v))
+        cJSON_AddNumberToObject(obj, key, v);
+    else
+        eb_json_add_null(obj, key, reason);
+}

@@ -21,8 +21,8 @@
  * fine). Fails with EB_ELIMIT when nesting exceeds EB_JSON_DEPTH_MAX,
  * EB_EPARSE with "<where>: line L, column C: ..." otherwise; NUL bytes,
  * invalid UTF-8 and duplicate keys are refused. Free with cJSON_Delete. */
-int eb_json_parse(const char *text, size_t len, const char *where,
-                  cJSON **out, struct eb_err *err);
+int eb_json_parse(const char *text, size_t len, const char *where, cJSON **out,
+                  struct eb_err *err);
 /* Reads and parses a file of at most max_bytes. */
 int eb_json_read(const char *path, size_t max_bytes, cJSON **out,
                  struct eb_err *err);
@@ -50,8 +50,7 @@ int eb_json_obj(const cJSON *obj, const char *key, struct eb_json_at at,
 
 /* Optional members: the value or the default when absent, null or of another
  * type. Strings point into the tree. */
-const char *eb_json_get_str(const cJSON *obj, const char *key,
-                            const char *def);
+const char *eb_json_get_str(const cJSON *obj, const char *key, const char *def);
 double eb_json_get_num(const cJSON *obj, const char *key, double def);
 
 /* Compact text with keys sorted bytewise, whole numbers printed without
@@ -62,5 +61,7 @@ void eb_json_sha256(const cJSON *v, char hex[65]);
 
 /* `"key": null, "key_reason": "..."`: a value that could not be measured. */
 void eb_json_add_null(cJSON *obj, const char *key, const char *reason);
+/* That for what is not finite, else the number. */
+void eb_json_add_num(cJSON *obj, const char *key, double v, const char *reason);
 
 #endif

@@ -217,6 +217,15 @@ static int opt_width(const struct eb_opt *o)
     return o->arg != NULL ? n + 1 + (int)strlen(o->arg) : n;
 }
 
+int eb_opt_within(const char *option, long long v, long long lo, long long hi,
+                  struct eb_err *err)
+{
+    if (v >= lo && v <= hi)
+        return 0;
+    return eb_fail(err, EB_EUSAGE, "--%s: %lld is not from %lld to %lld",
+                   option, v, lo, hi);
+}
+
 void eb_opt_help(const struct eb_opt *opts, FILE *out)
 {
     const struct eb_opt *o;

@@ -47,6 +47,10 @@ struct eb_opt {
 int eb_opt_parse(const struct eb_opt *opts, int argc, char **argv, int *n_args,
                  struct eb_err *err);
 
+/* EB_EUSAGE with one sentence for a number that is not from lo to hi. */
+int eb_opt_within(const char *option, long long v, long long lo, long long hi,
+                  struct eb_err *err);
+
 /* One aligned line an option. */
 void eb_opt_help(const struct eb_opt *opts, FILE *out);
 

@@ -21,15 +21,6 @@ static int energy_is(const cJSON *v, const char *key, const char *want)
     return strcmp(eb_json_get_str(v, key, ""), want) == 0;
 }
 
-static void energy_number(cJSON *out, const char *key, double v,
-                          const char *reason)
-{
-    if (isfinite(v))
-        cJSON_AddNumberToObject(out, key, v);
-    else
-        eb_json_add_null(out, key, reason);
-}
-
 /* The row is of the level and language, "" for any. */
 static int energy_of(const cJSON *row, const char *level, const char *lang)
 {
@@ -188,28 +179,28 @@ static cJSON *energy_row(const cJSON *rec, const cJSON *sum,
             out, same[i],
             cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(like, same[i]),
                             0));
-    energy_number(out, "joules", joules,
-                  reason != NULL ? reason : "not measured");
-    energy_number(out, "seconds", ns / ENERGY_NS, "not measured");
+    eb_json_add_num(out, "joules", joules,
+                    reason != NULL ? reason : "not measured");
+    eb_json_add_num(out, "seconds", ns / ENERGY_NS, "not measured");
     cJSON_AddBoolToObject(out, "valid", valid);
     if (!valid || energy_is(like, "name", "idle"))
         return out;
-    energy_number(out, "joules_above_idle", joules - idle_w * ns / ENERGY_NS,
-                  "not measured: no valid idle window before it");
-    energy_number(out, "joules_per_item",
-                  work.items > 0 ? joules / work.items : NAN,
-                  "not measured: items not counted");
-    energy_number(out, "joules_per_token",
-                  work.tokens > 0 ? joules / work.tokens : NAN,
-                  "not measured: tokens not counted");
+    eb_json_add_num(out, "joules_above_idle", joules - idle_w * ns / ENERGY_NS,
+                    "not measured: no valid idle window before it");
+    eb_json_add_num(out, "joules_per_item",
+                    work.items > 0 ? joules / work.items : NAN,
+                    "not measured: items not counted");
+    eb_json_add_num(out, "joules_per_token",
+                    work.tokens > 0 ? joules / work.tokens : NAN,
+                    "not measured: tokens not counted");
     /* Items that were played and not needed for the verdict cost too: what an
      * item costs, over the share that is solved. */
-    energy_number(out, "joules_per_solved",
-                  work.items > 0 && work.pass_rate > 0
-                      ? joules / work.items / work.pass_rate
-                      : NAN,
-                  work.pass_rate <= 0 ? "out of range: nothing was solved"
-                                      : "not measured: nothing was scored");
+    eb_json_add_num(out, "joules_per_solved",
+                    work.items > 0 && work.pass_rate > 0
+                        ? joules / work.items / work.pass_rate
+                        : NAN,
+                    work.pass_rate <= 0 ? "out of range: nothing was solved"
+                                        : "not measured: nothing was scored");
     return out;
 }
 

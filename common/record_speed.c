@@ -17,15 +17,6 @@
 
 /* Tokens per second of the repeats, as llama-bench. */
 
-static void speed_number(cJSON *out, const char *key, double v,
-                         const char *reason)
-{
-    if (isfinite(v))
-        cJSON_AddNumberToObject(out, key, v);
-    else
-        eb_json_add_null(out, key, reason);
-}
-
 /* The mean of the rates; of a series that was not stable only the median, so
  * that no mean of it goes into a comparison. */
 static void speed_rates(const struct eb_samples *tps, const char *unstable,
@@ -35,17 +26,17 @@ static void speed_rates(const struct eb_samples *tps, const char *unstable,
     const char *few = "absent: fewer than two samples";
     const char *none = unstable != NULL ? unstable : empty;
 
-    speed_number(out, "mean_tps",
-                 unstable == NULL && tps->n > 0 ? eb_stats_mean(tps->v, tps->n)
-                                                : NAN,
-                 none);
-    speed_number(out, "sd_tps", tps->n > 1 ? eb_stats_sd(tps->v, tps->n) : NAN,
-                 few);
+    eb_json_add_num(
+        out, "mean_tps",
+        unstable == NULL && tps->n > 0 ? eb_stats_mean(tps->v, tps->n) : NAN,
+        none);
+    eb_json_add_num(out, "sd_tps",
+                    tps->n > 1 ? eb_stats_sd(tps->v, tps->n) : NAN, few);
     none = unstable != NULL ? unstable : few;
-    speed_number(out, "lo_tps", unstable == NULL ? ci.lo : NAN, none);
-    speed_number(out, "hi_tps", unstable == NULL ? ci.hi : NAN, none);
-    speed_number(out, "median_tps", eb_stats_percentile(tps->v, tps->n, 50),
-                 empty);
+    eb_json_add_num(out, "lo_tps", unstable == NULL ? ci.lo : NAN, none);
+    eb_json_add_num(out, "hi_tps", unstable == NULL ? ci.hi : NAN, none);
+    eb_json_add_num(out, "median_tps", eb_stats_percentile(tps->v, tps->n, 50),
+                    empty);
     cJSON_AddNumberToObject(out, "n", (double)tps->n);
 }
 
@@ -100,17 +91,17 @@ static void request_percentiles(cJSON *out, const char *name,
 
     for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
         snprintf(key, sizeof(key), "%s_p%d_ms", name, at[i]);
-        speed_number(out, key,
-                     eb_stats_percentile(ns->v, ns->n, at[i]) / SPEED_MS,
-                     "not measured");
+        eb_json_add_num(out, key,
+                        eb_stats_percentile(ns->v, ns->n, at[i]) / SPEED_MS,
+                        "not measured");
     }
 }
 
 static void request_mean(cJSON *out, const char *key,
                          const struct eb_samples *s)
 {
-    speed_number(out, key, s->n > 0 ? eb_stats_mean(s->v, s->n) : NAN,
-                 "not measured");
+    eb_json_add_num(out, key, s->n > 0 ? eb_stats_mean(s->v, s->n) : NAN,
+                    "not measured");
 }
 
 /* A number of a row into the samples; what is not there is left out. */
@@ -274,12 +265,12 @@ static void speed_sustained(const cJSON *rec, cJSON *sum)
     if (end < 2 * SPEED_MINUTE_NS)
         first = last = NAN; /* the two minutes would overlap */
     cJSON_AddNumberToObject(out, "seconds", end / 1e9);
-    speed_number(out, "first_minute_tps", first,
-                 "out of range: less than two minutes");
-    speed_number(out, "last_minute_tps", last,
-                 "out of range: less than two minutes");
-    speed_number(out, "last_to_first", last / first,
-                 "out of range: less than two minutes");
+    eb_json_add_num(out, "first_minute_tps", first,
+                    "out of range: less than two minutes");
+    eb_json_add_num(out, "last_minute_tps", last,
+                    "out of range: less than two minutes");
+    eb_json_add_num(out, "last_to_first", last / first,
+                    "out of range: less than two minutes");
     sustained_began(out, windows, &tps);
     free(tps.v);
 }
@@ -314,9 +305,9 @@ static void speed_localscore(const cJSON *rec, cJSON *sum)
     tg = eb_json_get_num(score_row(speed, "test", "tg128"), "mean_tps", NAN);
     ttft = eb_json_get_num(score_row(requests, "phase", "uncached"),
                            "ttft_p50_ms", NAN);
-    speed_number(sum, "localscore", 10 * cbrt(pp * tg * 1000 / ttft),
-                 isnan(ttft) ? "absent: no TTFT"
-                             : "absent: pp512 or tg128 has no stable mean");
+    eb_json_add_num(sum, "localscore", 10 * cbrt(pp * tg * 1000 / ttft),
+                    isnan(ttft) ? "absent: no TTFT"
+                                : "absent: pp512 or tg128 has no stable mean");
 }
 
 void eb_record_speed(const cJSON *rec, cJSON *sum)

@@ -329,6 +329,23 @@ static void test_canonical(void **state)
     cJSON_Delete(b);
 }
 
+static void test_add_num(void **state)
+{
+    cJSON *v = cJSON_CreateObject();
+
+    (void)state;
+    eb_json_add_num(v, "watts", 1.5, "absent");
+    eb_json_add_num(v, "joules", NAN, "absent: no sensor");
+    eb_json_add_num(v, "ratio", INFINITY, "out of range");
+    assert_true(eb_json_get_num(v, "watts", 0) == 1.5);
+    assert_false(cJSON_HasObjectItem(v, "watts_reason"));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v, "joules")));
+    assert_string_equal(eb_json_get_str(v, "joules_reason", ""),
+                        "absent: no sensor");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v, "ratio")));
+    cJSON_Delete(v);
+}
+
 static void test_add_null(void **state)
 {
     cJSON *v = cJSON_CreateObject();
@@ -351,7 +368,7 @@ int main(void)
         cmocka_unit_test(test_nul),        cmocka_unit_test(test_depth),
         cmocka_unit_test(test_duplicates), cmocka_unit_test(test_read_file),
         cmocka_unit_test(test_getters),    cmocka_unit_test(test_canonical),
-        cmocka_unit_test(test_add_null),
+        cmocka_unit_test(test_add_null),   cmocka_unit_test(test_add_num),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

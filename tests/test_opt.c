@@ -163,12 +163,21 @@ static void test_help(void **state)
     free(text);
 }
 
+static void test_within(void **state)
+{
+    (void)state;
+    assert_int_equal(eb_opt_within("slots", 1, 1, 4, &err), 0);
+    assert_int_equal(eb_opt_within("slots", 4, 1, 4, &err), 0);
+    assert_int_equal(eb_opt_within("slots", 5, 1, 4, &err), EB_EUSAGE);
+    assert_string_equal(err.msg, "--slots: 5 is not from 1 to 4");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),  cmocka_unit_test(test_moves_arguments),
         cmocka_unit_test(test_errors), cmocka_unit_test(test_list_limit),
-        cmocka_unit_test(test_help),
+        cmocka_unit_test(test_help),   cmocka_unit_test(test_within),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
