@@ -328,8 +328,10 @@ static int rpi_device(struct eb_err *err)
 static int rpi_find_source(struct rpi *p, const struct eb_power_hints *h,
                            struct eb_err *err)
 {
-    const char *command =
-        h->vcgencmd != NULL ? h->vcgencmd : getenv("EDGEBENCH_VCGENCMD");
+    /* This machine's command says nothing of a recorded tree. */
+    const char *env =
+        h->sysroot[0] == '\0' ? getenv("EDGEBENCH_VCGENCMD") : NULL;
+    const char *command = h->vcgencmd != NULL ? h->vcgencmd : env;
     const char *path = getenv("PATH");
     int rc = 0;
 

@@ -456,6 +456,7 @@ static void test_pi(void **state)
     cJSON *v;
 
     (void)state;
+    setenv("EDGEBENCH_VCGENCMD", "/bin/false", 1);
     take("raspberry-pi-5");
     assert_int_equal(lab_open(&l, root, NULL, EB_POWER_REQUIRE, NULL), 0);
     v = pi_run(&l, 20);
@@ -476,6 +477,7 @@ static void test_pi(void **state)
         "pmic rails (rail)");
     has(eb_json_get_str(doctor_row(v, "board"), "fix", ""), "meter");
     cJSON_Delete(v);
+    unsetenv("EDGEBENCH_VCGENCMD");
 }
 
 /* In mid-run and until its end. */
