@@ -383,21 +383,42 @@ static void template_amount(int zh, struct eb_rng *rng, struct eb_buf *out)
         eb_buf_addf(out, eb_rng_percent(rng, 50) ? "$%d" : "%d dollars", v);
 }
 
-/* A name that nobody bears, of two or three syllables. */
+/* One Chinese character of a random value; out holds 4 bytes. */
+static void template_character(struct eb_rng *rng, char *out)
+{
+    const char *text = eb_rng_percent(rng, 50)   ? PICK(rng, 1, streets)
+                       : eb_rng_percent(rng, 50) ? PICK(rng, 1, products)
+                                                 : PICK(rng, 1, names);
+    int n = (int)strlen(text) / 3; /* bytes a character */
+
+    snprintf(out, 4, "%s", text + 3 * eb_rng_index(rng, n));
+}
+
+static void template_syllable(struct eb_rng *rng, char *out)
+{
+    static const char consonants[] = "bcdfghklmnprstvwz";
+    int n = (int)sizeof(consonants) - 1;
+
+    snprintf(out, 4, "%c%c%c", consonants[eb_rng_index(rng, n)],
+             "aeiou"[eb_rng_index(rng, 5)], consonants[eb_rng_index(rng, n)]);
+}
+
+/* A name that nobody bears: two or three syllables or characters, or in
+ * English a product's name. */
 static void template_made_up(int zh, struct eb_rng *rng, char *out, size_t size)
 {
-    static const char en[] = "bcdfghklmnprstvwz";
     int n = 2 + eb_rng_index(rng, 2);
 
     *out = '\0';
-    for (int i = 0; i < n && strlen(out) + 4 < size; i++) {
-        char *end = out + strlen(out);
-        if (zh) /* each character has three bytes */
-            snprintf(end, 4, "%s", PICK(rng, zh, streets));
+    if (!zh && eb_rng_percent(rng, 40)) {
+        snprintf(out, size, "%s", PICK(rng, 0, products));
+        n = 0;
+    }
+    for (; n > 0 && strlen(out) + 4 < size; n--) {
+        if (zh)
+            template_character(rng, out + strlen(out));
         else
-            snprintf(end, 4, "%c%c%c", en[eb_rng_index(rng, sizeof(en) - 1)],
-                     "aeiou"[eb_rng_index(rng, 5)],
-                     en[eb_rng_index(rng, sizeof(en) - 1)]);
+            template_syllable(rng, out + strlen(out));
     }
     if (!zh)
         *out = (char)toupper((unsigned char)*out);
@@ -408,7 +429,7 @@ static void template_made_up(int zh, struct eb_rng *rng, char *out, size_t size)
 static void template_street(int zh, struct eb_rng *rng, char *out, size_t size)
 {
     int no = 1 + eb_rng_index(rng, 240);
-    char made_up[16];
+    char made_up[24];
     const char *stem = PICK(rng, zh, streets);
     const char *kind = PICK(rng, zh, street_kinds);
     char flat[24] = "";
@@ -441,7 +462,7 @@ static void template_code(struct eb_rng *rng, struct eb_buf *out)
 
 static void template_city(int zh, struct eb_rng *rng, char *out, size_t size)
 {
-    char made_up[16];
+    char made_up[24];
 
     template_made_up(zh, rng, made_up, sizeof(made_up));
     if (eb_rng_percent(rng, 30)) {
