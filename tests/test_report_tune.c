@@ -67,6 +67,14 @@ static void test_table(void **state)
     lacks(report_record(2, "clear", 1), "Gain of tuning");
 }
 
+/* The command brings the tuned settings, not their threads. */
+static void test_command(void **state)
+{
+    (void)state;
+    has(tuned("ab", "better", both), "md", " --tuned --model ladder-4m");
+    lacks(tuned("ab", "better", both), " --threads ");
+}
+
 static void test_default_stays(void **state)
 {
     static const char none[] = "null,\"gain_reason\":\"the budget ended\"";
@@ -116,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
+        cmocka_unit_test(test_command),
         cmocka_unit_test(test_default_stays),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_one_group),
