@@ -91,7 +91,7 @@ static void command_settings(struct eb_buf *out, const cJSON *rec)
     static const struct command_text flash[] = {
         {"--flash-attn", "settings.flash_attn", "auto"}, {0}};
 
-    if (eb_group_get(rec, "settings.tuned") != NULL) {
+    if (eb_group_get(rec, "tune") != NULL) {
         eb_buf_adds(out, " --tuned");
         return;
     }
