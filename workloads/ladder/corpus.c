@@ -147,9 +147,10 @@ static const struct corpus_call {
                     {"refund:", "<order>", 20},
                     {"change_address", "<order>", 14},
                     {"cancel_order", "<order>", 11},
-                    {"ticket:", NULL, 12},
+                    {"ticket:", NULL, 11},
+                    {"ticket:other", NULL, 3},
                     {"none", "order>", 17},
-                    {"none", NULL, 16}};
+                    {"none", NULL, 14}};
 #define CORPUS_CALLS (sizeof(corpus_calls) / sizeof(corpus_calls[0]))
 /* Messages, in per cent, that a sentence added to them escalates. */
 #define CORPUS_ESCALATED 22
