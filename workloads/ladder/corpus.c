@@ -169,10 +169,10 @@ struct corpus_message {
 
 static int corpus_lines(const struct tmpl_section *s, const char *slot)
 {
-    int n = 0;
+    int n = slot ? 0 : s->lines.n;
 
-    for (int i = 0; i < s->lines.n; i++)
-        n += !slot || strstr(s->lines.v[i], slot);
+    for (int i = 0; slot && i < s->lines.n; i++)
+        n += strstr(s->lines.v[i], slot) != NULL;
     return n;
 }
 
@@ -187,10 +187,12 @@ corpus_section(const struct tmpl_file *f, const char *name, const char *topic,
 
     for (int i = 0; i < f->n_sections; i++) {
         const struct tmpl_section *s = &f->sections[i];
-        int n = corpus_lines(s, slot);
         if ((name ? strcmp(s->name, name) != 0 : s->name[0] == '+') ||
             (topic && strcmp(s->topic, topic)) ||
-            (tool && strncmp(s->tool, tool, strlen(tool))) || !n)
+            (tool && strncmp(s->tool, tool, strlen(tool))))
+            continue;
+        int n = corpus_lines(s, slot);
+        if (!n)
             continue;
         total += n;
         if (eb_rng_index(rng, total) < n)
