@@ -25,14 +25,9 @@ static void bandwidth_key(const struct eb_bandwidth_opts *opts,
                           char hex[EB_SHA256_HEX])
 {
     static const char *const parts[] = {"id", "cpu", "memory_bytes"};
-    cJSON *key = cJSON_CreateObject();
-    size_t i;
+    cJSON *key =
+        eb_json_pick(opts->device, parts, sizeof(parts) / sizeof(parts[0]));
 
-    for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        cJSON_AddItemToObject(
-            key, parts[i],
-            cJSON_Duplicate(
-                cJSON_GetObjectItemCaseSensitive(opts->device, parts[i]), 1));
     cJSON_AddNumberToObject(key, "threads", eb_device_threads());
     cJSON_AddStringToObject(key, "tool", EB_VERSION);
     eb_json_sha256(key, hex);
@@ -42,15 +37,14 @@ static void bandwidth_key(const struct eb_bandwidth_opts *opts,
 /* NULL: no folder for it. */
 static char *bandwidth_path(const struct eb_bandwidth_opts *opts)
 {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    char *user = eb_fs_user("XDG_CACHE_HOME", ".cache"), *path = NULL;
     char hex[EB_SHA256_HEX];
 
     bandwidth_key(opts, hex);
-    if (cache != NULL && *cache == '/')
-        return eb_xasprintf("%s/edgebench/triad-%.16s.json", cache, hex);
-    if (home != NULL && *home == '/')
-        return eb_xasprintf("%s/.cache/edgebench/triad-%.16s.json", home, hex);
-    return NULL;
+    if (user != NULL && *user == '/')
+        path = eb_xasprintf("%s/triad-%.16s.json", user, hex);
+    free(user);
+    return path;
 }
 
 /* The kept object if it is of this boot, or NULL. */
@@ -80,17 +74,14 @@ static int bandwidth_worth(const cJSON *v)
 /* Where it cannot be kept, nothing is lost: the next run measures again. */
 static void bandwidth_save(const char *path, const char *boot, const cJSON *v)
 {
-    char *dir = eb_xstrndup(path, (size_t)(eb_fs_base(path) - path));
     cJSON *kept = cJSON_Duplicate(v, 1);
     char *text;
 
     cJSON_AddStringToObject(kept, "boot_id", boot);
     text = cJSON_PrintUnformatted(kept);
-    if (eb_fs_mkdirs(dir, NULL) == 0)
-        eb_fs_write_durable(path, text, strlen(text), NULL);
+    eb_fs_write_in_new(path, text, strlen(text), NULL);
     free(text);
     cJSON_Delete(kept);
-    free(dir);
 }
 
 static int bandwidth_triad(struct eb_triad *out, struct eb_err *err)

@@ -1,4 +1,3 @@
-/* The only file that includes hwloc.h. */
 #include "agent/device.h"
 
 #include <fcntl.h>
@@ -10,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/device_topology.h"
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/hash.h"
@@ -177,7 +177,7 @@ static void device_caches(hwloc_topology_t t, cJSON *cpu)
     }
 }
 
-static hwloc_topology_t device_topology(const char *sysroot)
+hwloc_topology_t eb_device_topology(const char *sysroot)
 {
     hwloc_topology_t t;
 
@@ -227,7 +227,7 @@ static void device_cpu_name(const char *sysroot, const char *known, cJSON *cpu)
 static void device_cpu(const char *sysroot, const struct utsname *u, cJSON *out)
 {
     cJSON *cpu = cJSON_AddObjectToObject(out, "cpu");
-    hwloc_topology_t t = device_topology(sysroot);
+    hwloc_topology_t t = eb_device_topology(sysroot);
     const char *known = NULL, *arch = u->machine;
     hwloc_obj_t pack;
 
@@ -259,7 +259,7 @@ static void device_cpu(const char *sysroot, const struct utsname *u, cJSON *out)
 
 int eb_device_threads(void)
 {
-    hwloc_topology_t t = device_topology("");
+    hwloc_topology_t t = eb_device_topology("");
     cpu_set_t set;
     int cores = 1;
 

@@ -6,23 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/device_topology.h"
+
 /* The largest set that sched_getaffinity may need. */
 #define KINDS_CPUS 4096
-
-static hwloc_topology_t kinds_topology(const char *sysroot)
-{
-    hwloc_topology_t t = NULL;
-
-    if (*sysroot != '\0')
-        setenv("HWLOC_FSROOT", sysroot, 1);
-    if (hwloc_topology_init(&t) == 0 && hwloc_topology_load(t) != 0) {
-        hwloc_topology_destroy(t);
-        t = NULL;
-    }
-    if (*sysroot != '\0')
-        unsetenv("HWLOC_FSROOT");
-    return t;
-}
 
 /* What the process may use of the topology: taskset(1) hides from hwloc. */
 static void kinds_allow(const char *sysroot, hwloc_const_bitmap_t all,
@@ -109,7 +96,7 @@ static void kinds_fill(hwloc_topology_t t, hwloc_const_bitmap_t allowed,
 
 void eb_device_kinds(const char *sysroot, struct eb_core_kinds *out)
 {
-    hwloc_topology_t t = kinds_topology(sysroot);
+    hwloc_topology_t t = eb_device_topology(sysroot);
     hwloc_bitmap_t allowed = hwloc_bitmap_alloc();
     struct eb_core_kind all = {0};
 

@@ -15,19 +15,19 @@
 int eb_spool_dir(char **dir, struct eb_err *err)
 {
     const char *own = getenv("EDGEBENCH_SPOOL");
-    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    char *user;
     int rc;
 
     *dir = NULL;
-    if (own != NULL && *own != '\0')
+    if (own != NULL && *own != '\0') {
         *dir = eb_xstrdup(own);
-    else if (state != NULL && *state == '/')
-        *dir = eb_xasprintf("%s/edgebench/spool", state);
-    else if (home != NULL && *home != '\0')
-        *dir = eb_xasprintf("%s/.local/state/edgebench/spool", home);
-    else
+    } else if ((user = eb_fs_user("XDG_STATE_HOME", ".local/state")) != NULL) {
+        *dir = eb_fs_join(user, "spool");
+        free(user);
+    } else {
         return eb_fail(err, EB_ENOENT,
                        "no folder for the spool: set EDGEBENCH_SPOOL");
+    }
     rc = eb_fs_mkdirs(*dir, err);
     if (rc != 0) {
         free(*dir);

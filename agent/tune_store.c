@@ -37,15 +37,9 @@ int eb_tune_digest(const char *model, char hex[EB_SHA256_HEX],
 void eb_tune_fingerprint(const cJSON *device, char out[EB_TUNE_FINGERPRINT])
 {
     static const char *const parts[] = {"id", "cpu", "accelerators"};
-    cJSON *v = cJSON_CreateObject();
+    cJSON *v = eb_json_pick(device, parts, sizeof(parts) / sizeof(parts[0]));
     char hex[EB_SHA256_HEX];
-    size_t i;
 
-    for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        cJSON_AddItemToObject(
-            v, parts[i],
-            cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(device, parts[i]),
-                            1));
     eb_json_sha256(v, hex);
     memcpy(out, hex, STORE_DIGITS);
     out[STORE_DIGITS] = '\0';
@@ -55,20 +49,16 @@ void eb_tune_fingerprint(const cJSON *device, char out[EB_TUNE_FINGERPRINT])
 int eb_tune_path(const cJSON *device, const char *model_sha256, char **path,
                  struct eb_err *err)
 {
-    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     char finger[EB_TUNE_FINGERPRINT];
+    char *user = eb_fs_user("XDG_CONFIG_HOME", ".config");
 
     *path = NULL;
-    eb_tune_fingerprint(device, finger);
-    if (config != NULL && *config == '/')
-        *path = eb_xasprintf("%s/edgebench/tune/%s-%.16s.json", config, finger,
-                             model_sha256);
-    else if (home != NULL && *home != '\0')
-        *path = eb_xasprintf("%s/.config/edgebench/tune/%s-%.16s.json", home,
-                             finger, model_sha256);
-    else
+    if (user == NULL)
         return eb_fail(err, EB_ENOENT,
                        "no folder for tuned settings: set XDG_CONFIG_HOME");
+    eb_tune_fingerprint(device, finger);
+    *path = eb_xasprintf("%s/tune/%s-%.16s.json", user, finger, model_sha256);
+    free(user);
     return 0;
 }
 
@@ -120,19 +110,12 @@ cJSON *eb_tune_file(const cJSON *device, const char *model,
 
 int eb_tune_save(const char *path, const cJSON *file, struct eb_err *err)
 {
-    const char *slash = strrchr(path, '/');
-    char *text = cJSON_Print(file), *dir;
-    int rc = 0;
+    char *text = cJSON_Print(file);
+    int rc;
 
     if (text == NULL)
         return eb_fail(err, EB_EINTERNAL, "the settings cannot be printed");
-    if (slash != NULL && slash > path) {
-        dir = eb_xstrndup(path, (size_t)(slash - path));
-        rc = eb_fs_mkdirs(dir, err);
-        free(dir);
-    }
-    if (rc == 0)
-        rc = eb_fs_write_durable(path, text, strlen(text), err);
+    rc = eb_fs_write_in_new(path, text, strlen(text), err);
     free(text);
     return rc;
 }

@@ -253,6 +253,27 @@ int eb_fs_exists(const char *path)
     return lstat(path, &st) == 0;
 }
 
+int eb_fs_write_in_new(const char *path, const void *data, size_t len,
+                       struct eb_err *err)
+{
+    char *dir = eb_xstrndup(path, (size_t)(eb_fs_base(path) - path));
+    int rc = *dir != '\0' ? eb_fs_mkdirs(dir, err) : 0;
+
+    free(dir);
+    return rc != 0 ? rc : eb_fs_write_durable(path, data, len, err);
+}
+
+char *eb_fs_user(const char *variable, const char *below)
+{
+    const char *own = getenv(variable), *home = getenv("HOME");
+
+    if (own != NULL && *own == '/')
+        return eb_xasprintf("%s/edgebench", own);
+    if (home != NULL && *home != '\0')
+        return eb_xasprintf("%s/%s/edgebench", home, below);
+    return NULL;
+}
+
 char *eb_fs_join(const char *dir, const char *name)
 {
     size_t n = strlen(dir);

@@ -18,6 +18,13 @@ int eb_fs_read(const char *path, size_t max_bytes, struct eb_buf *out,
                struct eb_err *err);
 int eb_fs_write_durable(const char *path, const void *data, size_t len,
                         struct eb_err *err);
+/* The same, in a folder that is made with its parents where it is missing. */
+int eb_fs_write_in_new(const char *path, const void *data, size_t len,
+                       struct eb_err *err);
+/* Where the user's files lie (XDG base directories): "$variable/edgebench" if
+ * that is absolute, else "$HOME/below/edgebench"; NULL without either. Free
+ * it. */
+char *eb_fs_user(const char *variable, const char *below);
 /* Creates the folder and its parents with mode 0700 where missing. */
 int eb_fs_mkdirs(const char *path, struct eb_err *err);
 /* The names in a folder that end with suffix ("" for all), sorted bytewise,

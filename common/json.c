@@ -586,6 +586,18 @@ void eb_json_sha256(const cJSON *v, char hex[65])
     eb_buf_free(&b);
 }
 
+cJSON *eb_json_pick(const cJSON *obj, const char *const *keys, size_t n)
+{
+    cJSON *out = cJSON_CreateObject();
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        cJSON_AddItemToObject(
+            out, keys[i],
+            cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(obj, keys[i]), 1));
+    return out;
+}
+
 void eb_json_add_null(cJSON *obj, const char *key, const char *reason)
 {
     char *name = eb_xasprintf("%s_reason", key);

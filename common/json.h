@@ -58,6 +58,8 @@ double eb_json_get_num(const cJSON *obj, const char *key, double def);
  * every digest. Numbers 1 and 1.0 print the same. */
 void eb_json_canonical(const cJSON *v, struct eb_buf *out);
 void eb_json_sha256(const cJSON *v, char hex[65]);
+/* A new object with copies of those n members; what obj lacks is left out. */
+cJSON *eb_json_pick(const cJSON *obj, const char *const *keys, size_t n);
 
 /* `"key": null, "key_reason": "..."`: a value that could not be measured. */
 void eb_json_add_null(cJSON *obj, const char *key, const char *reason);

@@ -19,35 +19,13 @@
 #include "agent/sysfs.h"
 #include "common/fs.h"
 #include "common/json.h"
-
-static char root[32];
-
-static void put(const char *path, const char *text)
-{
-    char full[256], *slash;
-
-    snprintf(full, sizeof(full), "%s%s", root, path);
-    slash = strrchr(full, '/');
-    *slash = '\0';
-    assert_int_equal(eb_fs_mkdirs(full, NULL), 0);
-    *slash = '/';
-    assert_int_equal(eb_fs_write_durable(full, text, strlen(text), NULL), 0);
-}
+#include "tests/tree_help.h"
 
 static int setup(void **state)
 {
     (void)state;
     strcpy(root, "/tmp/eb-cnt-XXXXXX");
     return mkdtemp(root) == NULL;
-}
-
-static int teardown(void **state)
-{
-    char cmd[64];
-
-    (void)state;
-    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", root);
-    return system(cmd);
 }
 
 /* A played kernel: every read of a descriptor adds to its count. */
@@ -542,14 +520,16 @@ int main(void)
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_no_pmu),
-        cmocka_unit_test_setup_teardown(test_one_pmu, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_multiplexed, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hybrid_intel, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hybrid_old_arm, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_paranoid, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_not_proved, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_spoiled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_pmu, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_multiplexed, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_hybrid_intel, setup,
+                                        tree_teardown),
+        cmocka_unit_test_setup_teardown(test_hybrid_old_arm, setup,
+                                        tree_teardown),
+        cmocka_unit_test_setup_teardown(test_paranoid, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_refused, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_not_proved, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_spoiled, setup, tree_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

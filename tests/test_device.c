@@ -13,35 +13,13 @@
 #include "agent/device.h"
 #include "common/fs.h"
 #include "common/json.h"
-
-static char root[32];
-
-static void put(const char *path, const char *text)
-{
-    char full[256], *slash;
-
-    snprintf(full, sizeof(full), "%s%s", root, path);
-    slash = strrchr(full, '/');
-    *slash = '\0';
-    assert_int_equal(eb_fs_mkdirs(full, NULL), 0);
-    *slash = '/';
-    assert_int_equal(eb_fs_write_durable(full, text, strlen(text), NULL), 0);
-}
+#include "tests/tree_help.h"
 
 static int setup(void **state)
 {
     (void)state;
     strcpy(root, "/tmp/eb-dev-XXXXXX");
     return mkdtemp(root) == NULL;
-}
-
-static int teardown(void **state)
-{
-    char cmd[64];
-
-    (void)state;
-    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", root);
-    return system(cmd);
 }
 
 static void is_text(const cJSON *v, const char *key, const char *text)
@@ -136,10 +114,11 @@ static void test_this_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_conditions, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_out_of_range, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_facts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_conditions, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_absent, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_out_of_range, setup,
+                                        tree_teardown),
+        cmocka_unit_test_setup_teardown(test_facts, setup, tree_teardown),
         cmocka_unit_test(test_this_machine),
     };
 

@@ -305,11 +305,58 @@ static void test_names(void **state)
     assert_int_equal(eb_fs_exists(at("none")), 0);
 }
 
+static void test_write_in_new(void **state)
+{
+    struct eb_buf b = {0};
+
+    (void)state;
+    assert_int_equal(eb_fs_write_in_new(at("a/b/file"), "one", 3, &err), 0);
+    assert_int_equal(eb_fs_write_in_new(at("a/b/file"), "two", 3, &err), 0);
+    assert_int_equal(eb_fs_read(at("a/b/file"), 16, &b, &err), 0);
+    assert_int_equal(b.len, 3);
+    assert_memory_equal(b.data, "two", 3);
+    eb_buf_free(&b);
+    assert_int_not_equal(eb_fs_write_in_new(at("a/b/file/x"), "", 0, &err), 0);
+}
+
+static void user(const char *own, const char *home, const char *want)
+{
+    char *got;
+
+    setenv("EB_TEST_XDG", own, 1);
+    setenv("HOME", home, 1);
+    got = eb_fs_user("EB_TEST_XDG", ".cache");
+    if (want == NULL)
+        assert_null(got);
+    else
+        assert_string_equal(got, want);
+    free(got);
+}
+
+static void test_user(void **state)
+{
+    char *home = getenv("HOME") != NULL ? strdup(getenv("HOME")) : NULL;
+
+    (void)state;
+    user("/x", "/h", "/x/edgebench");
+    user("relative", "/h", "/h/.cache/edgebench");
+    user("", "/h", "/h/.cache/edgebench");
+    user("", "", NULL);
+    unsetenv("EB_TEST_XDG");
+    if (home != NULL)
+        setenv("HOME", home, 1);
+    else
+        unsetenv("HOME");
+    free(home);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_write_in_new),
+        TEST(test_user),
         TEST(test_read),
         TEST(test_read_large),
         TEST(test_write_replaces),

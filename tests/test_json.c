@@ -360,6 +360,23 @@ static void test_add_null(void **state)
     cJSON_Delete(v);
 }
 
+static void test_pick(void **state)
+{
+    static const char *const keys[] = {"b", "none", "a"};
+    cJSON *v = cJSON_Parse("{\"a\":1,\"b\":[2],\"c\":3}");
+    cJSON *got = eb_json_pick(v, keys, 3), *empty = eb_json_pick(NULL, keys, 3);
+    char *text;
+
+    (void)state;
+    cJSON_Delete(v);
+    text = cJSON_PrintUnformatted(got);
+    assert_string_equal(text, "{\"b\":[2],\"a\":1}");
+    assert_true(cJSON_IsObject(empty) && empty->child == NULL);
+    cJSON_free(text);
+    cJSON_Delete(got);
+    cJSON_Delete(empty);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_duplicates), cmocka_unit_test(test_read_file),
         cmocka_unit_test(test_getters),    cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_add_null),   cmocka_unit_test(test_add_num),
+        cmocka_unit_test(test_pick),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,20 +13,9 @@
 #include "agent/memory.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "tests/tree_help.h"
 
-static char root[32], model[48];
-
-static void put(const char *path, const char *text)
-{
-    char full[256], *slash;
-
-    snprintf(full, sizeof(full), "%s%s", root, path);
-    slash = strrchr(full, '/');
-    *slash = '\0';
-    assert_int_equal(eb_fs_mkdirs(full, NULL), 0);
-    *slash = '/';
-    assert_int_equal(eb_fs_write_durable(full, text, strlen(text), NULL), 0);
-}
+static char model[48];
 
 static int setup(void **state)
 {
@@ -39,15 +28,6 @@ static int setup(void **state)
     put("/proc/self/status", "Name:\tx\nVmHWM:\t  900 kB\nRssAnon:\t 100 kB\n"
                              "RssFile:\t 300 kB\n");
     return 0;
-}
-
-static int teardown(void **state)
-{
-    char cmd[64];
-
-    (void)state;
-    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", root);
-    return system(cmd);
 }
 
 static double num(const cJSON *v, const char *key)
@@ -129,9 +109,9 @@ static void test_absent(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_phase, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_cgroup_v1, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_absent, setup, teardown)};
+        cmocka_unit_test_setup_teardown(test_phase, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_cgroup_v1, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_absent, setup, tree_teardown)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 #include "agent/speed_suite.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "tests/tree_help.h"
 
 #define MS INT64_C(1000000)
 
@@ -32,20 +33,6 @@ static struct {
     int batch_max, depth_max;
     int throttle_at; /* a throttle event in this work */
 } w;
-
-static char root[32];
-
-static void put(const char *path, const char *text)
-{
-    char full[256], *slash;
-
-    snprintf(full, sizeof(full), "%s%s", root, path);
-    slash = strrchr(full, '/');
-    *slash = '\0';
-    assert_int_equal(eb_fs_mkdirs(full, NULL), 0);
-    *slash = '/';
-    assert_int_equal(eb_fs_write_durable(full, text, strlen(text), NULL), 0);
-}
 
 /* The process itself is always busy on one core; ticks are hundredths. */
 static void put_stat(void)
@@ -130,12 +117,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char cmd[64];
-
-    (void)state;
     eb_fake_plant_work(NULL, NULL);
-    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", root);
-    return system(cmd);
+    return tree_teardown(state);
 }
 
 static struct eb_speed_env env(void)

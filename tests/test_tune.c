@@ -14,6 +14,7 @@
 #include "agent/tune_parts.h"
 #include "common/fs.h"
 #include "common/stats.h"
+#include "tests/tree_help.h"
 
 #define MS INT64_C(1000000)
 #define NEVER (INT64_C(1) << 60)
@@ -30,8 +31,6 @@ static struct {
     double scale[LOG_MAX];
     size_t n_scale; /* factors on the visits, in turn */
 } w;
-
-static char root[32];
 
 static int64_t now(void *arg)
 {
@@ -103,15 +102,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    char cmd[64];
-
-    (void)state;
-    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", root);
-    return system(cmd);
-}
-
 /* Sets of processors */
 
 static void test_cpus(void **state)
@@ -153,18 +143,6 @@ static void test_cpus(void **state)
 }
 
 /* Kinds of cores */
-
-static void put(const char *path, const char *text)
-{
-    char full[256], *slash;
-
-    snprintf(full, sizeof(full), "%s%s", root, path);
-    slash = strrchr(full, '/');
-    *slash = '\0';
-    assert_int_equal(eb_fs_mkdirs(full, NULL), 0);
-    *slash = '/';
-    assert_int_equal(eb_fs_write_durable(full, text, strlen(text), NULL), 0);
-}
 
 static void put_cpu(int cpu, int core, const char *siblings, int capacity)
 {
@@ -563,19 +541,20 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cpus),
-        cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_places, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kinds, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_places, setup, tree_teardown),
         cmocka_unit_test(test_knobs),
-        cmocka_unit_test_setup_teardown(test_finds_best, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_objective, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_ties, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_order, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_losers, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_interval, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_compare_ends, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_judge, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_visited, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_finds_best, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_objective, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_ties, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_order, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_budget, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_losers, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_interval, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_compare_ends, setup,
+                                        tree_teardown),
+        cmocka_unit_test_setup_teardown(test_judge, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_visited, setup, tree_teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,7 @@
 #include "agent/tune_store.h"
 #include "common/fs.h"
 #include "common/json.h"
+#include "tests/tree_help.h"
 
 #define MS INT64_C(1000000)
 
@@ -26,8 +27,6 @@ static struct {
     int64_t now;
     int works, stop_at;
 } w;
-
-static char root[32];
 
 static int64_t now(void *arg)
 {
@@ -45,15 +44,6 @@ static int setup(void **state)
     setenv("XDG_CONFIG_HOME", root, 1);
     setenv("EDGEBENCH_SPOOL", root, 1);
     return 0;
-}
-
-static int teardown(void **state)
-{
-    char cmd[64];
-
-    (void)state;
-    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", root);
-    return system(cmd);
 }
 
 /* The file */
@@ -438,12 +428,12 @@ static void test_refused_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_no_gain, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_job, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_usage, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_file, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_damaged, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_no_gain, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_job, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_usage, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_run, setup, tree_teardown),
         cmocka_unit_test(test_refused_settings),
     };
 
