@@ -60,6 +60,7 @@ struct ladder_options {
     long long size;
     long long vague;
     long long copy_first;
+    long long lr_percent;
     int help;
 };
 
@@ -163,13 +164,13 @@ static int ladder_sample(const struct ladder_options *o, struct eb_err *err)
 }
 
 /* Linear warm-up, then a cosine down to a twentieth of the peak. */
-static double ladder_lr(const struct net_shape *s, int64_t step, int64_t total)
+static double ladder_lr(double peak, int64_t step, int64_t total)
 {
     double x = (double)(step - LADDER_WARMUP) / (double)(total - LADDER_WARMUP);
 
     if (step < LADDER_WARMUP)
-        return s->lr * (double)(step + 1) / LADDER_WARMUP;
-    return s->lr * (0.05 + 0.95 * 0.5 * (1.0 + cos(M_PI * x)));
+        return peak * (double)(step + 1) / LADDER_WARMUP;
+    return peak * (0.05 + 0.95 * 0.5 * (1.0 + cos(M_PI * x)));
 }
 
 static int ladder_save(const struct ladder_options *o, struct net *n,
@@ -186,6 +187,7 @@ static int ladder_loop(const struct ladder_options *o,
 {
     FILE *log = o->log ? fopen(o->log, net_steps(n) ? "a" : "w") : NULL;
     static struct net_pack pack;
+    double peak = shape->lr * (double)o->lr_percent / 100;
     double loss = 0, mean = 0;
     int samples, rc = 0;
     int64_t start = eb_clock_ns();
@@ -199,8 +201,8 @@ static int ladder_loop(const struct ladder_options *o,
             step < o->copy_first ? LADDER_COPY_FIRST : LADDER_COPY;
         rc = packer_next(p, 0, &rng, &pack, &samples, err);
         if (!rc)
-            rc = net_step(n, &pack, ladder_lr(shape, step, o->steps), &loss,
-                          err);
+            rc =
+                net_step(n, &pack, ladder_lr(peak, step, o->steps), &loss, err);
         seen += samples;
         tokens += pack.n_tokens;
         mean += loss / LADDER_REPORT;
@@ -290,7 +292,8 @@ int main(int argc, char **argv)
                                .threads = 2,
                                .size = 3072,
                                .vague = 50,
-                               .copy_first = 1500};
+                               .copy_first = 1500,
+                               .lr_percent = 100};
     struct eb_opt opts[] = {
         {"corpus", 0, EB_OPT_STR, &o.corpus, "DIR", "corpus templates"},
         {"suite", 0, EB_OPT_STR, &o.suite, "DIR", "job with the prompts"},
@@ -312,6 +315,8 @@ int main(int argc, char **argv)
          "train: share of packs behind the short prompt"},
         {"copy-first", 0, EB_OPT_INT, &o.copy_first, "N",
          "train: of the first N steps half teach only copying (1500)"},
+        {"lr-percent", 0, EB_OPT_INT, &o.lr_percent, "PERCENT",
+         "train: peak learning rate against the rung's own"},
         {"help", 'h', EB_OPT_FLAG, &o.help, NULL, "this text"},
         {0}};
     struct eb_err err = {0};
