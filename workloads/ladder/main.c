@@ -30,7 +30,7 @@
 /* Copying is learnt at once or hardly ever: a few hundred steps of half the
  * packs did what thousands of a few packs did not. */
 #define LADDER_COPY_FIRST 50 /* percent of packs */
-#define LADDER_COPY 16
+#define LADDER_COPY 10
 
 static const struct net_shape ladder_rungs[] = {
     {"ladder-0.3m", 64, 3, 2, 192, 4e-3},

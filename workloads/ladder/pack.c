@@ -120,7 +120,7 @@ char *packer_prefix(const struct packer *p, enum corpus_level level, int vague,
                                              : p->system[level][vague][lang]);
 }
 
-/* Act, with the longer answers, gets most packs; answer one in sixteen. */
+/* Act, with the longer answers, gets half the packs; answer one in sixteen. */
 static enum corpus_level pack_level(const struct packer *p, struct eb_rng *rng)
 {
     int r;
@@ -128,7 +128,7 @@ static enum corpus_level pack_level(const struct packer *p, struct eb_rng *rng)
     if (eb_rng_percent(rng, p->copy_percent))
         return CORPUS_COPY;
     r = eb_rng_index(rng, 16);
-    return r < 5 ? CORPUS_TRIAGE : r < 15 ? CORPUS_ACT : CORPUS_ANSWER;
+    return r < 7 ? CORPUS_TRIAGE : r < 15 ? CORPUS_ACT : CORPUS_ANSWER;
 }
 
 int packer_next(struct packer *p, int held_out, struct eb_rng *rng,
