@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/cpus.h"
 #include "agent/power.h"
 #include "common/mem.h"
 
@@ -76,24 +77,6 @@ static int perf_read(struct eb_power_dev *d, size_t i,
     return 0;
 }
 
-/* "0,18" or "0-1" to numbers, one more than the most at most. */
-static size_t perf_cpus(const char *text, int *cpus)
-{
-    size_t n = 0;
-    char *end;
-
-    while (n <= PERF_CPUS_MAX && *text >= '0' && *text <= '9') {
-        long from = strtol(text, &end, 10), to = from;
-
-        if (*end == '-')
-            to = strtol(end + 1, &end, 10);
-        for (; from <= to && n <= PERF_CPUS_MAX; from++)
-            cpus[n++] = (int)from;
-        text = *end == ',' ? end + 1 : end;
-    }
-    return n;
-}
-
 /* The event's number and joules a count; 0 if the machine lacks it. */
 static int perf_known(const char *dir, const char *event, uint64_t *config,
                       double *scale_j)
@@ -141,22 +124,43 @@ static void perf_add(struct perf *p, size_t e, int cpu, size_t n_cpus, int fd,
     p->scale_j[p->dev.n - 1] = scale_j;
 }
 
+/* The processor of each package that counts for it. A part of the packages is
+ * no sum, so it is all of them or none. */
+static int perf_cpus(const char *dir, int cpus[PERF_CPUS_MAX], size_t *n,
+                     struct eb_err *err)
+{
+    char path[640], line[64];
+    struct eb_cpus set;
+    int cpu;
+
+    *n = 0;
+    snprintf(path, sizeof(path), "%s/cpumask", dir);
+    eb_power_read_line(path, line, sizeof(line));
+    if (eb_cpus_parse(line, &set) != 0)
+        return eb_fail(err, EB_ENODEV,
+                       "unsupported: %s says \"%s\", no list of processors",
+                       path, line);
+    if (eb_cpus_count(&set) > PERF_CPUS_MAX)
+        return eb_fail(err, EB_ENODEV, "unsupported: more than %d packages",
+                       PERF_CPUS_MAX);
+    for (cpu = 0; cpu < EB_CPUS_MAX; cpu++) {
+        if (eb_cpus_has(&set, cpu))
+            cpus[(*n)++] = cpu;
+    }
+    return 0;
+}
+
 static int perf_open_all(struct perf *p, const struct eb_power_hints *h,
                          const char *dir, uint32_t type, struct eb_err *err)
 {
-    char path[640], line[64];
-    int cpus[PERF_CPUS_MAX + 1], fd;
+    int cpus[PERF_CPUS_MAX], fd, dead = 0, rc;
     size_t n, e, i;
     uint64_t config, count;
     double scale_j;
-    int dead = 0;
 
-    snprintf(path, sizeof(path), "%s/cpumask", dir);
-    eb_power_read_line(path, line, sizeof(line));
-    n = perf_cpus(line, cpus);
-    if (n > PERF_CPUS_MAX) /* a part of the packages is no sum */
-        return eb_fail(err, EB_ENODEV, "unsupported: more than %d packages",
-                       PERF_CPUS_MAX);
+    rc = perf_cpus(dir, cpus, &n, err);
+    if (rc != 0)
+        return rc;
     for (e = 0; e < sizeof(perf_events) / sizeof(*perf_events); e++) {
         if (!perf_known(dir, perf_events[e].event, &config, &scale_j))
             continue;

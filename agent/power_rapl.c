@@ -80,7 +80,7 @@ static void rapl_name(const char *dir, const char *entry, const char *zone,
 static int rapl_zone(struct rapl *r, const char *dir, const char *entry)
 {
     char path[512], zone[48], name[96];
-    struct eb_power_sensor *m;
+    struct eb_power_sensor *m, kind = {.sum = EB_POWER_SCOPES};
     int64_t now = 0, range = 0;
     int rc;
 
@@ -93,11 +93,12 @@ static int rapl_zone(struct rapl *r, const char *dir, const char *entry)
         range = 0;
     snprintf(path, sizeof(path), "%s/%s/energy_uj", dir, entry);
     rc = eb_power_read_int(path, &now);
-    if (rc != 0)
+    rapl_kind(&kind, zone);
+    if (rc != 0 && (rc == EB_EPERM || kind.sum != EB_POWER_SCOPES))
         return rc;
     rapl_name(dir, entry, zone, name, sizeof(name));
     /* Domains that the processor does not have count nothing. */
-    if (now == 0) {
+    if (rc != 0 || now == 0) {
         snprintf(r->dead, sizeof(r->dead), "%s", name);
         return 0;
     }
@@ -148,6 +149,9 @@ static int rapl_why(int rc, size_t found, const char *dir, int there, int empty,
     if (rc == EB_ELIMIT)
         return eb_fail(err, EB_ENODEV, "unsupported: too many zones below %s",
                        dir);
+    if (rc != 0)
+        return eb_fail(err, EB_ENODEV, "%s: one of the zones below %s",
+                       eb_power_failure(rc), dir);
     if (found > 0)
         return eb_fail(err, EB_ENODEV, "unsupported: no zone below %s counts",
                        dir);
@@ -167,6 +171,17 @@ static int rapl_empty(const char *path)
     return rc == 0 && n == 0;
 }
 
+/* Memory without its package is no energy of a run. */
+static void rapl_alone(struct eb_power_dev *d)
+{
+    size_t i, packages = 0;
+
+    for (i = 0; i < d->n; i++)
+        packages += d->sensors[i].scope == EB_POWER_PACKAGE;
+    for (i = 0; i < d->n && packages == 0; i++)
+        d->sensors[i].sum = EB_POWER_SCOPES;
+}
+
 static int rapl_open(const struct eb_power_hints *h, struct eb_power_dev **out,
                      struct eb_err *err)
 {
@@ -175,19 +190,21 @@ static int rapl_open(const struct eb_power_hints *h, struct eb_power_dev **out,
     char *devices = eb_xasprintf("%s%s", h->sysroot, RAPL_DEVICES);
     char **names = NULL;
     size_t n = 0, found = 0, more = 0;
-    int there = eb_fs_list(dir, "", &names, &n, NULL) == 0, rc;
+    int there = eb_fs_list(dir, "", &names, &n, NULL) == 0, rc, mmio;
 
     r->dev.ops = &eb_power_rapl;
     rc = rapl_zones(r, dir, names, n, "intel-rapl:", &found);
-    if (r->dev.n == 0 && rc != EB_EPERM)
-        rc = rapl_zones(r, dir, names, n, "intel-rapl-mmio:", &more);
+    if (r->dev.n == 0 && rc != EB_EPERM) {
+        mmio = rapl_zones(r, dir, names, n, "intel-rapl-mmio:", &more);
+        /* What the first say stands unless these say more. */
+        rc = mmio != 0 || r->dev.n > 0 ? mmio : rc;
+    }
     if (there)
         eb_fs_list_free(names, n);
-    /* One socket that may not be read would make the sum too small. */
-    if (r->dev.n == 0 || rc == EB_EPERM || rc == EB_ELIMIT)
+    /* One socket that cannot be read would make the sum too small. */
+    if (r->dev.n == 0 || rc != 0)
         rc = rapl_why(rc, found + more, dir, there, rapl_empty(devices), err);
-    else
-        rc = 0;
+    rapl_alone(&r->dev);
     if (rc == 0)
         *out = &r->dev;
     else
