@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/doctor_parts.h"
+#include "agent/power_rpi.h"
 #include "agent/sysfs.h"
 #include "common/buf.h"
 #include "common/clock.h"
@@ -22,6 +23,7 @@
 #define CAPTURE_FILE_MAX 131072
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define CPU "/sys/devices/system/cpu/"
+#define CAPTURE_RAILS "/vcgencmd/pmic_read_adc"
 
 static const char *const capture_files[] = {
     "/proc/cpuinfo",
@@ -99,7 +101,7 @@ static const char *const capture_files[] = {
     CPU "cpu[0-9]*/cache/index*/size",
     CPU "cpu[0-9]*/cache/index*/shared_cpu_list",
     "/sys/devices/platform/soc*/soc*/get_throttled",
-    "/vcgencmd/pmic_read_adc",
+    CAPTURE_RAILS, /* of a recording; else the command is asked */
 };
 
 /* Their being there is all that counts. */
@@ -303,6 +305,27 @@ static int capture_file(struct capture *c, const char *path, struct eb_err *err)
     return rc;
 }
 
+/* The rails of a Raspberry Pi are in no file. */
+static int capture_rails(struct capture *c, struct eb_err *err)
+{
+    char text[4096];
+    int rc;
+
+    if (*c->sysroot != '\0')
+        return 0;
+    rc = eb_rpi_answer(text, sizeof(text));
+    if (rc == EB_ENODEV)
+        return 0;
+    if (rc == EB_EPERM)
+        return capture_write(c, CAPTURE_RAILS, "", 0, err);
+    if (rc != 0) {
+        eb_buf_addf(&c->unread, CAPTURE_RAILS ": %s\n", eb_code_text(rc));
+        return 0;
+    }
+    capture_scrub(c, text);
+    return capture_write(c, CAPTURE_RAILS, text, 0644, err);
+}
+
 static int capture_link(struct capture *c, const char *path, struct eb_err *err)
 {
     char *from = eb_xasprintf("%s%s", c->sysroot, path);
@@ -422,6 +445,8 @@ int eb_doctor_capture(const char *sysroot, const char *dir, int *n_files,
     if (rc == 0)
         rc = capture_all(&c, capture_files, COUNT(capture_files), capture_file,
                          err);
+    if (rc == 0)
+        rc = capture_rails(&c, err);
     if (rc == 0)
         rc = capture_all(&c, capture_marks, COUNT(capture_marks), capture_mark,
                          err);

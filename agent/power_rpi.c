@@ -11,8 +11,10 @@
  * not published which of the regulators of milliwatts (3V3_DAC, 3V3_ADC) hang
  * on another rail.
  *
- * Each read is a process, so few a second. Nothing of a recorded machine is
- * executed: there the answer stands in /vcgencmd/pmic_read_adc. */
+ * Each read is a process, so few a second. The sampler waits for it, and other
+ * sensors with it: what does not end soon is ended, and after a few of those
+ * in a row it is not asked again. Nothing of a recorded machine is executed:
+ * there the answer stands in /vcgencmd/pmic_read_adc. */
 #include "agent/power_rpi.h"
 
 #include <errno.h>
@@ -21,6 +23,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +39,12 @@
 #define RPI_RECORDED "/vcgencmd/pmic_read_adc"
 #define RPI_POLL_MS 500
 #define RPI_STUCK_MS 30000
-#define RPI_LIMIT_NS INT64_C(2000000000)
+#define RPI_FIRST_NS                                                           \
+    INT64_C(2000000000) /* it may have to come from the card                   \
+                         */
+#define RPI_LIMIT_NS INT64_C(300000000)
+#define RPI_KILL_NS INT64_C(20000000)
+#define RPI_LATE_MAX 4 /* in a row */
 #define RPI_TEXT_MAX 4096
 #define RPI_MAX_W 60
 #define RPI_MAX_V 30.0
@@ -47,6 +55,8 @@ struct rpi {
     char *command;  /* or ... */
     char *recorded; /* a file with its answer */
     struct eb_rpi_pmic first;
+    pid_t stray;     /* ended, but the kernel still holds it; 0: none */
+    atomic_int late; /* reads in a row; also read for the record */
 };
 
 /* The answer */
@@ -218,42 +228,49 @@ static int rpi_collect(int fd, char *out, size_t size, int64_t until_ns)
     }
 }
 
-/* Its end: 0 if it went well. */
-static int rpi_end(pid_t pid, int rc, int64_t until_ns)
+/* 1 once it is gone. */
+static int rpi_wait(pid_t pid, int *status, int64_t until_ns)
 {
-    int status = 0;
-    pid_t got = 0;
+    pid_t got;
 
-    while (rc == 0 && (got = waitpid(pid, &status, WNOHANG)) == 0) {
-        if (rpi_left(until_ns) == 0)
-            rc = EB_ELIMIT;
-        else
-            poll(NULL, 0, 1);
-    }
-    if (got == 0) {
-        kill(-pid, SIGKILL);
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
-    }
-    if (rc == 0 && (got < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0))
-        rc = EB_EIO;
+    while ((got = waitpid(pid, status, WNOHANG)) == 0 && rpi_left(until_ns) > 0)
+        poll(NULL, 0, 1);
+    return got != 0;
+}
+
+/* Its end: 0 if it went well. A process that hangs in the firmware's call
+ * cannot be killed, so that is not waited for either. */
+static int rpi_end(struct rpi *p, pid_t pid, int rc, int64_t until_ns)
+{
+    int status = -1;
+
+    if (rc == 0 && !rpi_wait(pid, &status, until_ns))
+        rc = EB_ELIMIT;
+    else if (rc == 0)
+        return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EB_EIO;
+    kill(-pid, SIGKILL);
+    if (!rpi_wait(pid, &status, eb_clock_ns() + RPI_KILL_NS))
+        p->stray = pid;
     return rc;
 }
 
-static int rpi_run(const char *command, char *out, size_t size)
+static int rpi_run(struct rpi *p, char *out, size_t size, int64_t limit_ns)
 {
-    int64_t until_ns = eb_clock_ns() + RPI_LIMIT_NS;
+    int64_t until_ns = eb_clock_ns() + limit_ns;
     int fds[2], rc;
     pid_t pid;
 
     out[0] = '\0';
+    if (p->stray > 0 && waitpid(p->stray, NULL, WNOHANG) == 0)
+        return EB_ELIMIT;
+    p->stray = 0;
     if (pipe2(fds, O_CLOEXEC) != 0)
         return EB_EIO;
-    rc = rpi_spawn(command, fds[1], &pid);
+    rc = rpi_spawn(p->command, fds[1], &pid);
     close(fds[1]);
     if (rc == 0) {
         rc = rpi_collect(fds[0], out, size, until_ns);
-        rc = rpi_end(pid, rc, until_ns);
+        rc = rpi_end(p, pid, rc, until_ns);
     }
     close(fds[0]);
     return rc;
@@ -261,11 +278,11 @@ static int rpi_run(const char *command, char *out, size_t size)
 
 /* The driver */
 
-static int rpi_ask(const struct rpi *p, struct eb_rpi_pmic *out)
+static int rpi_ask(struct rpi *p, struct eb_rpi_pmic *out, int64_t limit_ns)
 {
     char text[RPI_TEXT_MAX];
     int rc = p->command != NULL
-                 ? rpi_run(p->command, text, sizeof(text))
+                 ? rpi_run(p, text, sizeof(text), limit_ns)
                  : eb_power_read_text(p->recorded, text, sizeof(text));
 
     return rc == 0 ? eb_rpi_pmic_parse(text, out) : rc;
@@ -274,11 +291,15 @@ static int rpi_ask(const struct rpi *p, struct eb_rpi_pmic *out)
 static int rpi_read(struct eb_power_dev *d, size_t i,
                     struct eb_power_reading *r)
 {
-    const struct rpi *p = (const struct rpi *)d;
+    struct rpi *p = (struct rpi *)d;
     struct eb_rpi_pmic now;
-    int rc = rpi_ask(p, &now);
+    int rc;
 
     (void)i;
+    if (p->late == RPI_LATE_MAX)
+        return EB_ELIMIT;
+    rc = rpi_ask(p, &now, RPI_LIMIT_NS);
+    p->late = rc == EB_ELIMIT ? p->late + 1 : 0;
     if (rc != 0)
         return rc;
     /* The sum of other rails is another sum. */
@@ -292,6 +313,8 @@ static void rpi_close(struct eb_power_dev *d)
 {
     struct rpi *p = (struct rpi *)d;
 
+    if (p->stray > 0)
+        waitpid(p->stray, NULL, WNOHANG);
     free(p->command);
     free(p->recorded);
     free(p);
@@ -388,7 +411,7 @@ static int rpi_open(const struct eb_power_hints *h, struct eb_power_dev **out,
 
     p->dev.ops = &eb_power_rpi;
     if (rc == 0) {
-        rc = rpi_ask(p, &p->first);
+        rc = rpi_ask(p, &p->first, RPI_FIRST_NS);
         if (rc != 0)
             rc = rpi_refuse(p, rc, err);
     }
@@ -412,6 +435,23 @@ static void rpi_facts(struct eb_power_dev *d, cJSON *out)
 
     cJSON_AddStringToObject(out, "rails", p->first.names);
     cJSON_AddStringToObject(out, "rails_not_counted", p->first.single);
+    if (p->late == RPI_LATE_MAX)
+        cJSON_AddStringToObject(out, "dropped",
+                                "not measured: vcgencmd did not end in time, "
+                                "several times in a row");
+}
+
+int eb_rpi_answer(char *out, size_t size)
+{
+    const struct eb_power_hints h = {.sysroot = ""};
+    struct rpi *p = eb_xcalloc(1, sizeof(*p));
+    int rc = rpi_find_source(p, &h, NULL);
+
+    *out = '\0';
+    if (rc == 0)
+        rc = rpi_run(p, out, size, RPI_FIRST_NS);
+    rpi_close(&p->dev);
+    return rc;
 }
 
 const struct eb_power_ops eb_power_rpi = {"rpi", rpi_open, rpi_read, rpi_facts,

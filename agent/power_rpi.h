@@ -26,4 +26,8 @@ struct eb_rpi_pmic {
  * name twice, no VDD_CORE; EB_EINVAL: a value that no rail has. */
 int eb_rpi_pmic_parse(const char *text, struct eb_rpi_pmic *out);
 
+/* What this machine's command says, for a recording. EB_ENODEV: it has none,
+ * EB_EPERM; else the command failed. */
+int eb_rpi_answer(char *out, size_t size);
+
 #endif

@@ -600,6 +600,41 @@ static void test_pi_commands(void **state)
     }
 }
 
+/* The command hangs from some time on: it is asked a few times more, then not
+ * again, and the record says so. */
+static void test_pi_hangs(void **state)
+{
+    static const char body[] =
+        "echo >>\"$0.asked\"\n"
+        "[ -e \"$0.hang\" ] && { mkfifo \"$0.fifo\"; cat \"$0.fifo\"; }\n"
+        "cat \"${0%/*}/vcgencmd/pmic_read_adc\"";
+    struct lab l = {0};
+    const cJSON *d;
+    struct eb_buf asked = {0};
+    char path[128];
+    cJSON *v;
+
+    (void)state;
+    take("raspberry-pi-5");
+    l.hints.vcgencmd = pi_script(body);
+    assert_int_equal(lab_open(&l, root, NULL, EB_POWER_REQUIRE, NULL), 0);
+    put("/vcgencmd-test.hang", "");
+    put("/vcgencmd-test.asked", "");
+    v = pi_run(&l, 20);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v, "energy_j")));
+    has(eb_json_get_str(v, "energy_j_reason", ""),
+        "not measured: the sensor answered too late");
+    d = row(cJSON_GetObjectItem(v, "drivers"), "rpi");
+    has(eb_json_get_str(d, "dropped", ""), "did not end in time");
+    cJSON_Delete(v);
+    eb_power_close(l.p);
+    pi_no_children();
+    snprintf(path, sizeof(path), "%s/vcgencmd-test.asked", root);
+    assert_int_equal(eb_fs_read(path, 64, &asked, NULL), 0);
+    assert_int_equal(asked.len, 4);
+    eb_buf_free(&asked);
+}
+
 static void test_pi_denied(void **state)
 {
     struct lab l = {0};
@@ -788,6 +823,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pi_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pi_command, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pi_commands, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pi_hangs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pi_denied, setup, teardown),
         cmocka_unit_test(test_ioreport_unit),
         cmocka_unit_test(test_ioreport_pick),
