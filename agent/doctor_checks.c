@@ -239,19 +239,44 @@ static void heat_zones(struct doctor *d, const cJSON *zones)
     eb_buf_free(&lost);
 }
 
+/* Boards whose driver tells; others have a zone or a sensor of a chip. */
+static void heat_gpus(struct doctor *d, const cJSON *gpus)
+{
+    const cJSON *row;
+    struct eb_buf b = {0};
+
+    cJSON_ArrayForEach(row, gpus)
+    {
+        eb_buf_addf(&b, "%s%s", b.len > 0 ? ", " : "",
+                    eb_json_get_str(row, "gpu", ""));
+        if (cJSON_IsNumber(cJSON_GetObjectItem(row, "temperature_c")))
+            eb_buf_addf(&b, " %.0f C",
+                        eb_json_get_num(row, "temperature_c", 0));
+        if (!cJSON_IsNumber(cJSON_GetObjectItem(row, "clock_reasons")))
+            eb_buf_addf(&b, " (does not tell of throttling)");
+    }
+    if (b.len > 0)
+        eb_doctor_add(d, "heat", "gpus", DOCTOR_OK, "%s", b.data);
+    eb_buf_free(&b);
+}
+
 void eb_doctor_heat(struct doctor *d)
 {
+    struct eb_heat_nvml *nvml = eb_heat_nvml_open(d->sysroot);
     struct eb_heat_mark mark;
     char why[160];
     struct eb_heat *h;
+    const cJSON *now;
     cJSON *rec;
     int seen;
 
     eb_heat_open(d->sysroot, &h);
+    eb_heat_nvml_add(nvml, h);
     eb_heat_before(h);
     rec = eb_heat_record(h);
-    heat_zones(
-        d, cJSON_GetObjectItem(cJSON_GetObjectItem(rec, "before"), "zones"));
+    now = cJSON_GetObjectItem(rec, "before");
+    heat_zones(d, cJSON_GetObjectItem(now, "zones"));
+    heat_gpus(d, cJSON_GetObjectItem(now, "gpus"));
     cJSON_Delete(rec);
     eb_heat_mark(h, &mark);
     seen = eb_heat_throttled(h, &mark, why, sizeof(why));
@@ -265,6 +290,7 @@ void eb_doctor_heat(struct doctor *d)
                       seen == 0 ? "none now, and events will be seen" : why);
     }
     eb_heat_close(h);
+    eb_heat_nvml_close(nvml);
 }
 
 /* Memory */

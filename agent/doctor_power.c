@@ -140,11 +140,12 @@ void eb_doctor_power(struct doctor *d)
 
         if (strcmp(ops->name, "fake") == 0)
             continue;
-        /* A recording has no kernel and no library to ask. */
-        if (!d->live &&
-            (strcmp(ops->name, "perf") == 0 || strcmp(ops->name, "nvml") == 0 ||
-             strcmp(ops->name, "ioreport") == 0 ||
-             strcmp(ops->name, "meter") == 0))
+        /* A recording has no kernel to ask, and a library only by name. */
+        if (!d->live && (strcmp(ops->name, "perf") == 0 ||
+                         (strcmp(ops->name, "nvml") == 0 &&
+                          getenv("EDGEBENCH_NVML") == NULL) ||
+                         strcmp(ops->name, "ioreport") == 0 ||
+                         strcmp(ops->name, "meter") == 0))
             continue;
         found += power_driver(d, ops);
     }

@@ -96,6 +96,7 @@ void eb_heat_mark(const struct eb_heat *h, struct eb_heat_mark *mark)
         mark->ceiling[i] = heat_clock_khz(h, i, 1);
     for (i = 0; i < h->n_gpus; i++)
         heat_gpu(h, i, &mark->gpu[i]);
+    mark->limited = h->limited;
 }
 
 static void heat_snapshot(struct eb_heat *h, struct heat_snapshot *s)
@@ -134,6 +135,33 @@ void eb_heat_after(struct eb_heat *h)
 }
 
 /* Through */
+
+/* Low bits: now; bits 16 to 19: since boot (vcgencmd get_throttled). Bit 1
+ * and 3 cap the clock, 0 is under-voltage, 2 throttling. */
+static int heat_flags_now(double flags)
+{
+    return !isnan(flags) && ((uint64_t)flags & 0xf) != 0;
+}
+
+/* What slows a GPU down by its clock reasons; NULL: nothing. */
+static const char *heat_gpu_word(uint64_t reasons)
+{
+    static const struct {
+        uint64_t bit;
+        const char *name;
+    } bits[] = {{EB_GPU_HW_THERMAL, "hardware thermal slowdown"},
+                {EB_GPU_SW_THERMAL, "software thermal slowdown"},
+                {EB_GPU_HW_POWER_BRAKE, "power brake"},
+                {EB_GPU_HW_SLOWDOWN, "hardware slowdown"},
+                {EB_GPU_SW_POWER_CAP, "power cap"}};
+    size_t k;
+
+    for (k = 0; k < sizeof(bits) / sizeof(bits[0]); k++) {
+        if ((reasons & bits[k].bit) != 0)
+            return bits[k].name;
+    }
+    return NULL;
+}
 
 static void series_put(struct heat_series *s, int at, double v)
 {
@@ -188,23 +216,27 @@ static void heat_series_start(struct eb_heat *h)
         h->gpu_series[i].lo = h->gpu_series[i].hi = NAN;
 }
 
+/* Which place of the series the sample gets; -1: none. */
+static int heat_place(struct eb_heat *h, int64_t now_ns)
+{
+    if (h->calls == 0)
+        heat_series_start(h);
+    if (h->calls % h->stride == 0 && h->n_samples == HEAT_SAMPLES_MAX)
+        heat_thin(h);
+    if (h->calls % h->stride != 0)
+        return -1;
+    h->at_ns[h->n_samples] = now_ns;
+    return h->n_samples++;
+}
+
 void eb_heat_sample(struct eb_heat *h, int64_t now_ns)
 {
     int64_t from = eb_clock_ns();
     struct eb_heat_gpu_now gpu;
-    int at = -1, i;
+    const char *limited = NULL;
+    int at = heat_place(h, now_ns), i;
     double v;
 
-    if (h->calls == 0)
-        heat_series_start(h);
-    if (h->calls % h->stride == 0) {
-        if (h->n_samples == HEAT_SAMPLES_MAX)
-            heat_thin(h);
-        if (h->calls % h->stride == 0)
-            at = h->n_samples++;
-    }
-    if (at >= 0)
-        h->at_ns[at] = now_ns;
     for (i = 0; i < h->n_zones; i++) {
         if (eb_heat_zone_read(h, i, &v) != NULL)
             v = NAN;
@@ -212,11 +244,25 @@ void eb_heat_sample(struct eb_heat *h, int64_t now_ns)
     }
     for (i = 0; i < h->n_clocks; i++)
         series_put(&h->clock_series[i], at, heat_clock_khz(h, i, 0));
-    for (i = 0; i < h->n_cooling; i++)
-        series_put(&h->cooling_series[i], at, heat_cooling(h, i));
+    for (i = 0; i < h->n_cooling; i++) {
+        v = heat_cooling(h, i);
+        series_put(&h->cooling_series[i], at, v);
+        if (h->cooling[i].kind == HEAT_LIMIT && v > 0)
+            limited = h->cooling[i].name;
+    }
     for (i = 0; i < h->n_gpus; i++) {
         heat_gpu(h, i, &gpu);
         series_put(&h->gpu_series[i], at, gpu.temperature_c);
+        if (heat_gpu_word(gpu.reasons) != NULL)
+            limited = h->gpu[i].name;
+    }
+    for (i = 0; i < h->n_counters; i++) {
+        if (h->counter[i].is_flags && heat_flags_now(heat_counter(h, i)))
+            limited = h->counter[i].name;
+    }
+    if (limited != NULL) {
+        h->limited_by = limited;
+        h->limited++;
     }
     h->calls++;
     h->sample_ns += eb_clock_ns() - from;
@@ -224,13 +270,11 @@ void eb_heat_sample(struct eb_heat *h, int64_t now_ns)
 
 /* Throttled? */
 
-/* Low bits: now; bits 16 to 19: since boot (vcgencmd get_throttled). Bit 1
- * and 3 cap the clock, 0 is under-voltage, 2 throttling. */
 static int heat_flags_rose(double was, double now)
 {
     uint64_t a = (uint64_t)was, b = (uint64_t)now;
 
-    return (b & 0xf) != 0 || (a & 0xf) != 0 || (b & ~a) != 0;
+    return heat_flags_now(was) || heat_flags_now(now) || (b & ~a) != 0;
 }
 
 static int heat_counters_rose(const struct eb_heat *h,
@@ -245,6 +289,8 @@ static int heat_counters_rose(const struct eb_heat *h,
 
         if (isnan(a->count[i]) || isnan(b->count[i]))
             continue;
+        if (!c->is_flags && b->count[i] < a->count[i])
+            continue; /* it began anew: nobody knows from where */
         *known = 1;
         if (c->is_flags && heat_flags_rose(a->count[i], b->count[i])) {
             snprintf(why, size, "%s is 0x%llx", c->name,
@@ -293,28 +339,17 @@ static int heat_gpus(const struct eb_heat *h, const struct eb_heat_mark *a,
                      const struct eb_heat_mark *b, char *why, size_t size,
                      int *known)
 {
-    static const struct {
-        uint64_t bit;
-        const char *name;
-    } bits[] = {{EB_GPU_HW_THERMAL, "hardware thermal slowdown"},
-                {EB_GPU_SW_THERMAL, "software thermal slowdown"},
-                {EB_GPU_HW_POWER_BRAKE, "power brake"},
-                {EB_GPU_HW_SLOWDOWN, "hardware slowdown"},
-                {EB_GPU_SW_POWER_CAP, "power cap"}};
-    size_t k;
+    const char *word;
     int i;
 
     for (i = 0; i < h->n_gpus; i++) {
-        uint64_t seen = a->gpu[i].reasons | b->gpu[i].reasons;
-
         if (!a->gpu[i].has_reasons && !b->gpu[i].has_reasons)
             continue;
         *known = 1;
-        for (k = 0; k < sizeof(bits) / sizeof(bits[0]); k++) {
-            if ((seen & bits[k].bit) != 0) {
-                snprintf(why, size, "%s: %s", h->gpu[i].name, bits[k].name);
-                return 1;
-            }
+        word = heat_gpu_word(a->gpu[i].reasons | b->gpu[i].reasons);
+        if (word != NULL) {
+            snprintf(why, size, "%s: %s", h->gpu[i].name, word);
+            return 1;
         }
     }
     return 0;
@@ -330,6 +365,12 @@ static int heat_compare(const struct eb_heat *h, const struct eb_heat_mark *a,
         heat_limits(h, a, b, why, size, &known) ||
         heat_gpus(h, a, b, why, size, &known))
         return 1;
+    /* It began and ended in between. */
+    if (b->limited > a->limited) {
+        snprintf(why, size, "%s slowed it down in %d of the samples",
+                 h->limited_by, b->limited - a->limited);
+        return 1;
+    }
     if (known)
         return 0;
     snprintf(why, size, "absent: nothing here tells of throttling");

@@ -12,7 +12,7 @@
  * Read are thermal zones and the chips' own sensors in hwmon, cooling
  * devices, cpufreq, devfreq, and the counters of throttle events (Intel
  * thermal_throttle, Jetson over-current, Raspberry Pi get_throttled), and
- * GPUs that a driver adds with eb_heat_add_gpu.
+ * GPUs that are added: eb_heat_nvml_add, eb_heat_add_gpu.
  *
  * After open and add_gpu nothing is allocated until record. sample may be
  * called by one thread while another uses mark and throttled; before, after
@@ -60,6 +60,7 @@ struct eb_heat_mark {
     double limit[EB_HEAT_LIMITS_MAX];   /* cooling state */
     double ceiling[EB_HEAT_CLOCKS_MAX]; /* highest clock allowed */
     struct eb_heat_gpu_now gpu[EB_HEAT_GPUS_MAX];
+    int limited; /* samples so far in which something limited the device */
 };
 
 /* Never fails: what is not there is in the record with its reason. */
@@ -67,6 +68,13 @@ void eb_heat_open(const char *sysroot, struct eb_heat **out);
 void eb_heat_close(struct eb_heat *h); /* NULL is fine */
 /* Copied. More than EB_HEAT_GPUS_MAX are ignored. */
 void eb_heat_add_gpu(struct eb_heat *h, const struct eb_heat_gpu *gpu);
+
+/* NVIDIA's boards, for one heat after another; NULL where there is no NVML,
+ * which the other two take. Closed after the heats that it was added to. */
+struct eb_heat_nvml;
+struct eb_heat_nvml *eb_heat_nvml_open(const char *sysroot);
+void eb_heat_nvml_add(struct eb_heat_nvml *n, struct eb_heat *h);
+void eb_heat_nvml_close(struct eb_heat_nvml *n);
 
 void eb_heat_before(struct eb_heat *h);
 void eb_heat_sample(struct eb_heat *h, int64_t now_ns);

@@ -2,6 +2,8 @@
 #ifndef EB_HEAT_PARTS_H
 #define EB_HEAT_PARTS_H
 
+#include <stdatomic.h>
+
 #include "agent/heat.h"
 #include "agent/sysfs.h"
 
@@ -72,6 +74,10 @@ struct eb_heat {
     int64_t calls;
     int64_t stride;    /* of so many calls one is kept */
     int64_t sample_ns; /* what the calls took */
+    /* Samples in which something limited the device, and the last that did:
+     * read by marks of another thread. */
+    atomic_int limited;
+    const char *_Atomic limited_by;
 };
 
 /* heat_find.c: fills the tables. */

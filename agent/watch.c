@@ -20,18 +20,23 @@ int eb_watch_open(struct eb_watch *w, const char *sysroot,
     rc = eb_power_open(sysroot, mode, &hints, &w->power, err);
     if (rc == 0)
         rc = eb_counters_open(sysroot, &w->counters, err);
-    if (rc == 0)
+    if (rc == 0) {
+        w->nvml = eb_heat_nvml_open(sysroot);
         eb_watch_next(w);
-    else
+    } else {
         eb_watch_close(w);
+    }
     return rc;
 }
 
 void eb_watch_close(struct eb_watch *w)
 {
+    if (w == NULL)
+        return;
     eb_power_close(w->power);
     eb_counters_close(w->counters);
     eb_heat_close(w->heat);
+    eb_heat_nvml_close(w->nvml);
     memset(w, 0, sizeof(*w));
 }
 
@@ -50,7 +55,7 @@ void eb_watch_begin(struct eb_watch *w, const char *name, const char *level,
 {
     enum eb_phase phase = watch_phase(name);
 
-    if (w == NULL)
+    if (w == NULL || w->counters == NULL)
         return;
     if (w->depth < EB_WATCH_DEPTH)
         w->phases[w->depth] = phase;
@@ -78,7 +83,7 @@ void eb_watch_tick(struct eb_watch *w)
 {
     int64_t now;
 
-    if (w == NULL)
+    if (w == NULL || w->heat == NULL)
         return;
     now = eb_clock_ns();
     if (now - w->ticked_ns < WATCH_TICK_NS)
@@ -87,14 +92,23 @@ void eb_watch_tick(struct eb_watch *w)
     eb_heat_sample(w->heat, now);
 }
 
+/* Nothing was opened; each says so itself. */
+static void watch_none(cJSON *rec)
+{
+    static const char why[] = "not measured: the run did not ask";
+    cJSON *v;
+
+    cJSON_AddItemToObject(rec, "power", eb_power_json(NULL));
+    v = cJSON_AddObjectToObject(rec, "counters");
+    eb_json_add_null(v, "phases", why);
+    v = cJSON_AddObjectToObject(rec, "heat");
+    eb_json_add_null(v, "throttled", why);
+}
+
 void eb_watch_record(struct eb_watch *w, cJSON *rec)
 {
-    cJSON *none;
-
-    if (w->counters == NULL) {
-        cJSON_AddItemToObject(rec, "power", eb_power_json(NULL));
-        none = cJSON_AddObjectToObject(rec, "counters");
-        eb_json_add_null(none, "phases", "not measured: the run did not ask");
+    if (w == NULL || w->counters == NULL) {
+        watch_none(rec);
         return;
     }
     eb_heat_after(w->heat);
@@ -114,11 +128,14 @@ static int64_t watch_idle_ms(const struct eb_watch *w)
 
 void eb_watch_next(struct eb_watch *w)
 {
+    if (w == NULL)
+        return;
     w->depth = 0;
     eb_power_reset(w->power);
     eb_counters_reset(w->counters);
     eb_heat_close(w->heat);
     eb_heat_open(w->sysroot, &w->heat);
+    eb_heat_nvml_add(w->nvml, w->heat);
     eb_heat_before(w->heat);
     eb_power_idle(w->power, watch_idle_ms(w));
 }

@@ -12,7 +12,8 @@
  *     eb_watch_close(&w);
  *
  * Windows nest. "whole", "prefill" and "decode" are the counters' phases as
- * well. A NULL watch does nothing. One thread. */
+ * well. A watch that is NULL or all zero does nothing; its record has null and
+ * the reason. One thread. */
 #ifndef EB_WATCH_H
 #define EB_WATCH_H
 
@@ -29,6 +30,7 @@ struct eb_watch {
     struct eb_power *power;
     struct eb_counters *counters;
     struct eb_heat *heat;
+    struct eb_heat_nvml *nvml;
     int64_t ticked_ns;
     enum eb_phase phases[EB_WATCH_DEPTH]; /* open windows; EB_PHASES: none */
     int depth;

@@ -72,6 +72,14 @@ static const struct {
     {"docker", "memory", "limit", "limited", "4096 MiB", "--memory"},
     {"docker", "clocks", "cpufreq", "missing", "absent", NULL},
     {"docker", "heat", "throttling", "missing", "absent", NULL},
+
+    /* NVML by the tests' stand-in. */
+    {"rtx-4090-2x", "power", "nvml", "ok",
+     "gpu 00000000:01:00.0 (gpu-board), gpu 00000000:01:00.0 instant", NULL},
+    {"rtx-4090-2x", "power", "rapl", "missing", "no permission", "udevadm"},
+    {"rtx-4090-2x", "heat", "gpus", "ok", "gpu 00000000:C1:00.0 71 C", NULL},
+    {"rtx-4090-2x", "heat", "throttling", "ok", "none now", NULL},
+    {"rtx-4090-2x", "clocks", "cpufreq", "limited", "schedutil", "cpupower"},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -105,9 +113,9 @@ static void check_row(const cJSON *report, size_t i)
                  fix != NULL ? fix : "no fix");
 }
 
-static const char *const machines[] = {"orin-nano",    "raspberry-pi-5",
-                                       "intel-laptop", "amd-epyc",
-                                       "pixel",        "docker"};
+static const char *const machines[] = {
+    "orin-nano", "raspberry-pi-5", "intel-laptop", "amd-epyc",
+    "pixel",     "docker",         "rtx-4090-2x"};
 #define MACHINES (sizeof(machines) / sizeof(machines[0]))
 
 static void test_machines(void **state)
@@ -117,6 +125,9 @@ static void test_machines(void **state)
 
     (void)state;
     for (m = 0; m < MACHINES; m++) {
+        if (strcmp(machines[m], "rtx-4090-2x") == 0)
+            setenv("EDGEBENCH_NVML",
+                   EB_BINARY_DIR "/tests/plugins/nvml_stub.so", 1);
         report = eb_doctor_examine(machine_open(machines[m]));
         for (i = 0; i < ROWS; i++) {
             if (strcmp(rows[i].machine, machines[m]) == 0)
@@ -125,6 +136,7 @@ static void test_machines(void **state)
         cJSON_Delete(report);
         machine_close();
     }
+    unsetenv("EDGEBENCH_NVML");
 }
 
 /* Every finding that is missing opens with a reason of the record. */
@@ -246,6 +258,39 @@ static void test_private(void **state)
     assert_int_equal(system(cmd), 0);
 }
 
+/* The rails of a Raspberry Pi are asked of its command: on this machine of a
+ * script, which also tells the machine's name. */
+static void test_rails(void **state)
+{
+    char to[96], script[96], full[160], cmd[160], host[128];
+    struct eb_buf rails = {0};
+    struct eb_err err = {0};
+
+    (void)state;
+    machine_open(NULL);
+    assert_int_equal(gethostname(host, sizeof(host)), 0);
+    snprintf(script, sizeof(script), "%s/vcgencmd", machine_root);
+    machine_set("/vcgencmd", "#!/bin/sh\\necho VDD_CORE_A on $(uname -n) is "
+                             "dc:2c:26:01:02:03\\n");
+    assert_int_equal(seteuid(machine_was_root ? 0 : geteuid()), 0);
+    assert_int_equal(chmod(script, 0755), 0);
+    setenv("EDGEBENCH_VCGENCMD", script, 1);
+    snprintf(to, sizeof(to), "%s-copy", machine_root);
+    if (eb_doctor_capture("", to, NULL, &err) != 0)
+        fail_msg("%s", err.msg);
+    unsetenv("EDGEBENCH_VCGENCMD");
+    snprintf(full, sizeof(full), "%s/vcgencmd/pmic_read_adc", to);
+    assert_int_equal(eb_fs_read(full, 4096, &rails, NULL), 0);
+    assert_non_null(strstr(rails.data, "VDD_CORE_A on "));
+    assert_non_null(strstr(rails.data, "is xxxxxxxxxxxxxxxxx"));
+    if (strlen(host) > 2)
+        assert_null(strstr(rails.data, host));
+    eb_buf_free(&rails);
+    machine_close();
+    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", to);
+    assert_int_equal(system(cmd), 0);
+}
+
 /* This machine: each area has a word to say. */
 static void test_here(void **state)
 {
@@ -295,7 +340,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machines), cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_replay),   cmocka_unit_test(test_private),
-        cmocka_unit_test(test_here),     cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_rails),    cmocka_unit_test(test_here),
+        cmocka_unit_test(test_noise),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

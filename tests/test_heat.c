@@ -286,6 +286,80 @@ static void test_gpu(void **state)
     machine_close();
 }
 
+/* Two boards by the stand-in for NVML; the second is slowed down in between,
+ * and cools when the run is over. */
+static void test_nvml(void **state)
+{
+    struct eb_heat_nvml *nvml;
+    struct eb_heat_mark m;
+    struct eb_heat *h;
+    const cJSON *r;
+    cJSON *rec;
+
+    (void)state;
+    assert_null(eb_heat_nvml_open("/a-recorded-machine"));
+    eb_heat_nvml_add(NULL, NULL);
+    eb_heat_nvml_close(NULL);
+    setenv("EDGEBENCH_NVML", EB_BINARY_DIR "/tests/plugins/nvml_stub.so", 1);
+    nvml = eb_heat_nvml_open("/a-recorded-machine");
+    assert_non_null(nvml);
+    eb_heat_open(machine_open(NULL), &h);
+    eb_heat_nvml_add(nvml, h);
+    eb_heat_before(h);
+    eb_heat_mark(h, &m);
+    assert_int_equal(throttled(h, &m, NULL), 0);
+    eb_heat_sample(h, 1);
+    setenv("NVML_STUB_REASONS", "4", 1);
+    assert_int_equal(throttled(h, &m, "00000000:C1:00.0: power cap"), 1);
+    eb_heat_sample(h, 2);
+    setenv("NVML_STUB_REASONS", "1", 1);
+    assert_int_equal(throttled(h, &m, "C1:00.0 slowed it down in 1 of"), 1);
+    eb_heat_mark(h, &m);
+    eb_heat_sample(h, 3);
+    assert_int_equal(throttled(h, &m, NULL), 0);
+    setenv("NVML_STUB_FAULT", "lost", 1);
+    eb_heat_after(h);
+    rec = eb_heat_record(h);
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(rec, "throttled")));
+    r = row(rec, "before", "gpus", "gpu", "gpu 00000000:C1:00.0");
+    assert_true(eb_json_get_num(r, "temperature_c", 0) == 71);
+    assert_true(eb_json_get_num(r, "clock_mhz", 0) == 2520);
+    r = row(rec, "after", "gpus", "gpu", "gpu 00000000:C1:00.0");
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(r, "temperature_c")));
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(r, "clock_reasons")));
+    cJSON_Delete(rec);
+    eb_heat_close(h);
+    eb_heat_nvml_close(nvml);
+    unsetenv("EDGEBENCH_NVML");
+    machine_close();
+}
+
+/* A cooling device that was at work in between; a counter that began anew is
+ * no number of events. */
+static void test_between(void **state)
+{
+    static const char oc3[] = "/sys/class/hwmon/hwmon2/oc3_event_cnt";
+    static const char gpu[] = "/sys/class/thermal/cooling_device3/cur_state";
+    struct eb_heat_mark m;
+    struct eb_heat *h;
+
+    (void)state;
+    eb_heat_open(machine_open("orin-nano"), &h);
+    eb_heat_mark(h, &m);
+    machine_set(oc3, "0\\n");
+    assert_int_equal(throttled(h, &m, NULL), 0);
+    eb_heat_mark(h, &m);
+    machine_set(gpu, "1\\n");
+    eb_heat_sample(h, 1);
+    eb_heat_sample(h, 2);
+    machine_set(gpu, "0\\n");
+    eb_heat_sample(h, 3);
+    assert_int_equal(
+        throttled(h, &m, "devfreq-17000000.gpu slowed it down in 2 of"), 1);
+    eb_heat_close(h);
+    machine_close();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_intel),  cmocka_unit_test(test_pixel),
         cmocka_unit_test(test_epyc),   cmocka_unit_test(test_nothing),
         cmocka_unit_test(test_series), cmocka_unit_test(test_gpu),
+        cmocka_unit_test(test_nvml),   cmocka_unit_test(test_between),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,9 @@ static void test_counters(void **state)
         if (strcmp(eb_json_get_str(d, "name", ""), "nvml") != 0)
             continue;
         assert_string_equal(eb_json_get_str(d, "driver_version", ""), "535.54");
-        assert_string_equal(eb_json_get_str(d, "gpus", ""), "Stub 0, Stub 1");
+        assert_string_equal(eb_json_get_str(d, "gpus", ""),
+                            "NVIDIA GeForce RTX 4090, "
+                            "NVIDIA GeForce RTX 4090");
     }
     cJSON_Delete(v);
     eb_power_close(l.p);

@@ -1,7 +1,9 @@
-/* A stand-in for libnvidia-ml.so.1: two boards that draw what the environment
- * says, in virtual time of the test through NVML_STUB_T (seconds).
+/* A stand-in for libnvidia-ml.so.1: two RTX 4090 that draw 60 and 200 W in
+ * virtual time of the test through NVML_STUB_T (seconds). synthetic: true;
+ * source: NVML's public API reference.
  *
- *     NVML_STUB_FAULT  noinit, noenergy, nothing, noperm, lost */
+ *     NVML_STUB_FAULT    noinit, noenergy, nothing, noperm, lost
+ *     NVML_STUB_REASONS  clock reasons of the second, hexadecimal */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +56,10 @@ int nvmlDeviceGetName(void *gpu, char *out, unsigned size);
 int nvmlDeviceGetTotalEnergyConsumption(void *gpu, unsigned long long *mj);
 int nvmlDeviceGetFieldValues(void *gpu, int n, struct field *f);
 int nvmlSystemGetDriverVersion(char *out, unsigned size);
+int nvmlDeviceGetTemperature(void *gpu, int sensor, unsigned *celsius);
+int nvmlDeviceGetClockInfo(void *gpu, int domain, unsigned *mhz);
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *gpu,
+                                              unsigned long long *bits);
 
 int nvmlInit_v2(void)
 {
@@ -87,7 +93,8 @@ int nvmlDeviceGetPciInfo_v3(void *gpu, struct pci *out)
 
 int nvmlDeviceGetName(void *gpu, char *out, unsigned size)
 {
-    snprintf(out, size, "Stub %d", gpu == &boards[1]);
+    (void)gpu;
+    snprintf(out, size, "NVIDIA GeForce RTX 4090");
     return 0;
 }
 
@@ -123,5 +130,32 @@ int nvmlDeviceGetFieldValues(void *gpu, int n, struct field *f)
 int nvmlSystemGetDriverVersion(char *out, unsigned size)
 {
     snprintf(out, size, "535.54");
+    return 0;
+}
+
+int nvmlDeviceGetTemperature(void *gpu, int sensor, unsigned *celsius)
+{
+    if (sensor != 0 || fault("lost"))
+        return 15;
+    *celsius = gpu == &boards[0] ? 35 : 71;
+    return 0;
+}
+
+int nvmlDeviceGetClockInfo(void *gpu, int domain, unsigned *mhz)
+{
+    if (domain != 1 || fault("lost"))
+        return 15;
+    *mhz = gpu == &boards[0] ? 210 : 2520;
+    return 0;
+}
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(void *gpu,
+                                              unsigned long long *bits)
+{
+    const char *v = getenv("NVML_STUB_REASONS");
+
+    if (fault("lost"))
+        return 15;
+    *bits = gpu == &boards[0] || v == NULL ? 1 : strtoull(v, NULL, 16);
     return 0;
 }
