@@ -426,7 +426,8 @@ static void wrong_files_say_where(void **state)
 
     (void)state;
     refuse("banking77", "/nowhere", "/nowhere: no such file or folder");
-    refuse("banking77", dir, "no train.csv in this folder");
+    refuse("banking77", dir,
+           "no train.csv or banking_data/train.csv in this folder");
     help_write(dir, "train.csv", "");
     refuse("banking77", dir, "train.csv:1: the file is empty");
     help_write(dir, "train.csv", "text,label\na,b\n");
@@ -458,7 +459,7 @@ static void wrong_files_say_where(void **state)
     refuse("massive", dir, "en-US.jsonl:2: line 1, column");
     refuse("nlupp", dir, "no ontology.json in this folder");
     help_write(dir, "ontology.json", "{\"intents\": {}, \"slots\": {}}");
-    refuse("nlupp", dir, "/banking: expected fold0.json");
+    refuse("nlupp", dir, "no banking/ or hotels/ here");
     help_remove(dir);
 }
 

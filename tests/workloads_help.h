@@ -96,4 +96,48 @@ static inline void help_replace(const char *dir, const char *name,
     free(text);
 }
 
+/* A folder with all below it. */
+static inline void help_copy_tree(const char *from, const char *to)
+{
+    char **names, *a, *b;
+    size_t n, i, sub;
+
+    assert_int_equal(eb_fs_mkdirs(to, NULL), 0);
+    assert_int_equal(eb_fs_list(from, "", &names, &n, NULL), 0);
+    for (i = 0; i < n; i++) {
+        char **below;
+
+        a = eb_fs_join(from, names[i]);
+        b = eb_fs_join(to, names[i]);
+        if (eb_fs_list(a, "", &below, &sub, NULL) == 0) {
+            eb_fs_list_free(below, sub);
+            help_copy_tree(a, b);
+        } else {
+            char *text = help_read(from, names[i]);
+
+            help_write(to, names[i], text);
+            free(text);
+        }
+        free(a);
+        free(b);
+    }
+    eb_fs_list_free(names, n);
+}
+
+static inline void help_remove_tree(const char *dir)
+{
+    char **names, *path;
+    size_t n, i;
+
+    if (eb_fs_list(dir, "", &names, &n, NULL) == 0) {
+        for (i = 0; i < n; i++) {
+            path = eb_fs_join(dir, names[i]);
+            help_remove_tree(path);
+            free(path);
+        }
+        eb_fs_list_free(names, n);
+    }
+    remove(dir);
+}
+
 #endif

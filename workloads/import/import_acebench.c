@@ -292,27 +292,25 @@ static int ace_lang(struct ace_job *j, struct eb_err *err)
  * named so; NULL: none. Free with free(). */
 static char *ace_dir(const char *path, const char *lang)
 {
-    char *name = eb_xasprintf("data_%s", lang), *dir;
-    char *all = eb_fs_join(path, "data_all");
-    size_t n = strlen(path);
+    static const char *const forms[] = {"data_all/data_%s", "data_%s",
+                                        "data/%s", "%s"};
+    size_t i, n = strlen(path), k;
+    char name[32], *dir;
 
     while (n > 1 && path[n - 1] == '/')
         n--;
-    dir = eb_fs_join(all, name);
-    if (!eb_fs_exists(dir)) {
-        free(dir);
+    for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        snprintf(name, sizeof(name), forms[i], lang);
         dir = eb_fs_join(path, name);
-    }
-    if (!eb_fs_exists(dir)) {
+        if (eb_fs_exists(dir))
+            return dir;
         free(dir);
-        dir = n >= strlen(name) &&
-                      strncmp(path + n - strlen(name), name, strlen(name)) == 0
-                  ? eb_xstrdup(path)
-                  : NULL;
+        k = strlen(name);
+        if (n >= k && strncmp(path + n - k, name, k) == 0 &&
+            (n == k || path[n - k - 1] == '/'))
+            return eb_xstrdup(path);
     }
-    free(all);
-    free(name);
-    return dir;
+    return NULL;
 }
 
 static const struct eb_calls_level ace_levels[] = {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/mem.h"
 #include "workloads/import/import_class.h"
 #include "workloads/import/import_read.h"
 
@@ -52,10 +53,17 @@ static int banking_row(void *ctx, char **cells, size_t n, int line,
 static int banking_read(const char *dir, const char *name,
                         struct banking_file *f, struct eb_err *err)
 {
-    const char *names[] = {name, NULL};
-    char *path;
+    char *below = eb_xasprintf("banking_data/%s", name), *path;
+    const char *names[] = {name, below, NULL};
     int rc = eb_import_find(dir, names, &path, err);
 
+    free(below);
+    /* One file has no examples and items both. */
+    if (rc == 0 && strcmp(path, dir) == 0)
+        rc = eb_fail(err, EB_EINVAL,
+                     "%.150s: is a file; give the folder with train.csv and "
+                     "test.csv",
+                     dir);
     f->path = path;
     if (rc == 0)
         rc = eb_import_csv(path, BANKING_HEAD, banking_row, f, err);

@@ -10,6 +10,7 @@
 #include "common/fs.h"
 #include "common/mem.h"
 #include "workloads/import/import_bfcl.h"
+#include "workloads/import/import_read.h"
 
 enum bfcl_gold { BFCL_ANSWER, BFCL_NONE, BFCL_ANY };
 
@@ -303,10 +304,37 @@ static int bfcl_has_calls(const char *dir, int parallel)
     return found;
 }
 
+static char *bfcl_dir(const char *path)
+{
+    static const char *const below[] = {
+        "",
+        "data",
+        "bfcl_eval/data",
+        "berkeley-function-call-leaderboard/bfcl_eval/data",
+        "berkeley-function-call-leaderboard/data",
+        NULL};
+    static const char *const marks[] = {"possible_answer", NULL};
+
+    return eb_import_dir(path, below, marks);
+}
+
+/* A file alone has either questions or answers. */
+static int bfcl_nothing(const char *path, struct eb_err *err)
+{
+    if (strstr(path, ".json") != NULL && eb_fs_exists(path))
+        return eb_fail(err, EB_EINVAL,
+                       "%.150s: is a file; give the folder with it and "
+                       "possible_answer/",
+                       path);
+    return eb_fail(err, EB_ENOENT,
+                   "%.180s: no BFCL_v<n>_<set>.json with calls here", path);
+}
+
 static int bfcl_run(const struct eb_import_options *o,
                     struct eb_import_suite *s, struct eb_err *err)
 {
-    struct bfcl_job j = {.dir = o->path, .s = s};
+    char *dir = bfcl_dir(o->path);
+    struct bfcl_job j = {.dir = dir, .s = s};
     int rc = 0, parallel, levels = 0;
     size_t k;
 
@@ -317,13 +345,13 @@ static int bfcl_run(const struct eb_import_options *o,
         "Apache-2.0, Patil et al., UC Berkeley");
     for (parallel = 0; parallel < 2 && rc == 0; parallel++) {
         j.levels[parallel] = bfcl_levels[parallel];
-        if (!bfcl_has_calls(o->path, parallel))
+        if (!bfcl_has_calls(dir, parallel))
             continue;
         levels++;
         eb_calls_add_level(s, &j.levels[parallel], "en");
         for (k = 0; k < BFCL_SETS && rc == 0; k++) {
             char *name = bfcl_sets[k].parallel == parallel
-                             ? eb_bfcl_file(o->path, bfcl_sets[k].name)
+                             ? eb_bfcl_file(dir, bfcl_sets[k].name)
                              : NULL;
 
             if (name != NULL)
@@ -333,11 +361,9 @@ static int bfcl_run(const struct eb_import_options *o,
         eb_calls_end(s, &j.levels[parallel]);
     }
     if (rc == 0)
-        rc = eb_bfcl_turns(o->path, s, &levels, err);
+        rc = eb_bfcl_turns(dir, s, &levels, err);
     if (rc == 0 && levels == 0)
-        rc =
-            eb_fail(err, EB_ENOENT,
-                    "%.180s: no BFCL_v<n>_<set>.json with calls here", o->path);
+        rc = bfcl_nothing(o->path, err);
     if (j.n_foreign > 0)
         eb_import_note(s,
                        "%zu rows in other languages than English: they are "
@@ -346,6 +372,7 @@ static int bfcl_run(const struct eb_import_options *o,
     eb_import_note(s, "sets of other programming languages (java, javascript, "
                       "rest, sql, exec), of memory and of web search: they "
                       "need another grammar, a run of the call or a network");
+    free(dir);
     return rc;
 }
 

@@ -55,7 +55,7 @@ static int turns_holds(const cJSON *names, const char *name)
     return 0;
 }
 
-/* Functions of all classes into the level, their names by class. */
+/* Functions of all classes there are into the level, their names by class. */
 static int turns_functions(struct turns_job *j, const char *dir,
                            struct eb_err *err)
 {
@@ -68,10 +68,12 @@ static int turns_functions(struct turns_job *j, const char *dir,
         cJSON *names;
 
         path = eb_fs_join(docs, turns_classes[i].file);
-        rc = eb_rows_read(&rows, path, err);
+        memset(&rows, 0, sizeof(rows));
+        if (eb_fs_exists(path))
+            rc = eb_rows_read(&rows, path, err);
         free(path);
-        if (rc != 0)
-            break;
+        if (rows.n == 0)
+            continue;
         names = cJSON_AddArrayToObject(j->classes, turns_classes[i].name);
         for (k = 0; k < rows.n; k++) {
             const char *name = eb_calls_str(rows.v[k], "name");
@@ -84,6 +86,9 @@ static int turns_functions(struct turns_job *j, const char *dir,
         }
         eb_rows_free(&rows);
     }
+    if (rc == 0 && j->classes->child == NULL)
+        rc = eb_fail(err, EB_ENOENT,
+                     "%.150s: no functions of the multi-turn sets here", docs);
     free(docs);
     return rc;
 }

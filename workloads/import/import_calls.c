@@ -137,12 +137,25 @@ cJSON *eb_calls_schema(const cJSON *source)
     return out;
 }
 
+/* Some functions of ACEBench call them otherwise. */
+static const cJSON *calls_parameters(const cJSON *source)
+{
+    static const char *const names[] = {"parameters", "arguments",
+                                        "_arguments"};
+    const cJSON *v = NULL;
+    size_t i;
+
+    for (i = 0; i < 3 && !cJSON_IsObject(v); i++)
+        v = calls_get(source, names[i]);
+    return v;
+}
+
 cJSON *eb_calls_function(const cJSON *source)
 {
     cJSON *out = cJSON_CreateObject();
     const char *what = eb_calls_str(source, "description");
     const char *name = eb_calls_str(source, "name");
-    const cJSON *params = calls_get(source, "parameters");
+    const cJSON *params = calls_parameters(source);
 
     cJSON_AddStringToObject(out, "name", name != NULL ? name : "");
     if (what != NULL)

@@ -53,13 +53,16 @@ static int clinc_split(const struct eb_read *r, const cJSON *doc,
 static int clinc_read(struct clinc *c, const char *path, struct eb_err *err)
 {
     static const char *const names[] = {"data_full.json", "data_oos_plus.json",
-                                        "data_small.json", NULL};
+                                        "data_small.json",
+                                        "data_imbalanced.json", NULL};
+    static const char *const below[] = {"", "data", NULL};
     struct eb_read r = {.err = err};
     struct eb_buf text = {0};
     cJSON *doc = NULL;
-    char *file;
-    int rc = eb_import_find(path, names, &file, err);
+    char *dir = eb_import_dir(path, below, names), *file;
+    int rc = eb_import_find(dir, names, &file, err);
 
+    free(dir);
     if (rc == 0)
         rc = eb_import_json(file, &text, &doc, err);
     r.file = file;

@@ -8,13 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/fs.h"
-#include "common/json.h"
 #include "common/mem.h"
 #include "workloads/calls.h"
 #include "workloads/import/import_calls.h"
+#include "workloads/import/import_read.h"
 
 #define WOZ_BEFORE 4 /* messages shown before the one to be read */
 
@@ -436,7 +435,7 @@ static int woz_object(struct eb_rows *rows, const char *path,
                       struct eb_err *err)
 {
     cJSON *all = NULL, *v;
-    int rc = eb_json_read(path, EB_IMPORT_FILE_MAX, &all, err);
+    int rc = eb_import_doc(path, &all, err);
 
     memset(rows, 0, sizeof(*rows));
     if (rc != 0)
@@ -456,26 +455,23 @@ static int woz_object(struct eb_rows *rows, const char *path,
     return 0;
 }
 
+/* The whole test part in the form it is published in, or a line a
+ * conversation. */
 static int woz_read(struct eb_rows *rows, const char *path, struct eb_err *err)
 {
-    char *slim = eb_fs_join(path, "test_slim.jsonl");
-    char *whole = eb_fs_join(path, "test.json");
-    struct stat st;
-    int rc;
+    static const char *const names[] = {"test_slim.jsonl",
+                                        "test.json",
+                                        "data/crosswoz/test.json",
+                                        "test.json.zip",
+                                        "data/crosswoz/test.json.zip",
+                                        NULL};
+    char *file;
+    int rc = eb_import_find(path, names, &file, err);
 
-    if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
-        rc = strstr(path, ".jsonl") != NULL ? eb_rows_read(rows, path, err)
-                                            : woz_object(rows, path, err);
-    else if (eb_fs_exists(slim))
-        rc = eb_rows_read(rows, slim, err);
-    else if (eb_fs_exists(whole))
-        rc = woz_object(rows, whole, err);
-    else
-        rc = eb_fail(err, EB_ENOENT,
-                     "%.150s: no test.json here; unpack test.json.zip first",
-                     path);
-    free(slim);
-    free(whole);
+    if (rc == 0)
+        rc = strstr(file, ".jsonl") != NULL ? eb_rows_read(rows, file, err)
+                                            : woz_object(rows, file, err);
+    free(file);
     return rc;
 }
 

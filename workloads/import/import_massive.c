@@ -181,9 +181,11 @@ static int massive_sort(struct massive_lang *l, const char *locale,
 /* A file with any locales in it, or a folder with one file a locale. */
 static int massive_read(struct massive *m, const char *path, struct eb_err *err)
 {
-    static const char *const places[MASSIVE_LANGS][4] = {
-        {"en-US.jsonl", "data/en-US.jsonl", "1.0/data/en-US.jsonl", NULL},
-        {"zh-CN.jsonl", "data/zh-CN.jsonl", "1.0/data/zh-CN.jsonl", NULL}};
+    static const char *const places[MASSIVE_LANGS][5] = {
+        {"en-US.jsonl", "data/en-US.jsonl", "1.1/data/en-US.jsonl",
+         "1.0/data/en-US.jsonl", NULL},
+        {"zh-CN.jsonl", "data/zh-CN.jsonl", "1.1/data/zh-CN.jsonl",
+         "1.0/data/zh-CN.jsonl", NULL}};
     struct eb_err why = {0};
     char *file[MASSIVE_LANGS] = {NULL, NULL};
     int i, rc = 0, found = 0;

@@ -408,9 +408,10 @@ static void nlupp_free(struct nlupp *n)
 }
 
 static int nlupp_domain(struct nlupp *n, const struct eb_import_options *o,
-                        struct eb_import_suite *s, struct eb_err *err)
+                        const char *dir, struct eb_import_suite *s,
+                        struct eb_err *err)
 {
-    int rc = nlupp_read(n, o->path, err);
+    int rc = nlupp_read(n, dir, err);
 
     if (rc != 0)
         return rc;
@@ -441,11 +442,24 @@ static int nlupp_ontology(const char *dir, cJSON **out, struct eb_err *err)
     return rc;
 }
 
+/* One domain alone is a smaller job, not a wrong one. */
+static int nlupp_has(const char *dir, const char *domain)
+{
+    char *path = eb_fs_join(dir, domain);
+    int has = eb_fs_exists(path);
+
+    free(path);
+    return has;
+}
+
 static int nlupp_run(const struct eb_import_options *o,
                      struct eb_import_suite *s, struct eb_err *err)
 {
+    static const char *const below[] = {"", "nlupp", NULL};
+    static const char *const marks[] = {"ontology.json", NULL};
+    char *dir = eb_import_dir(o->path, below, marks);
     cJSON *ontology = NULL;
-    int rc = nlupp_ontology(o->path, &ontology, err), i;
+    int rc = nlupp_ontology(dir, &ontology, err), i, any = 0;
 
     eb_import_set_text(
         s, "nlupp", "NLU++: several intents and slots a message, English",
@@ -454,15 +468,25 @@ static int nlupp_run(const struct eb_import_options *o,
     for (i = 0; rc == 0 && i < 2; i++) {
         struct nlupp n = {.domain = nlupp_domains[i], .ontology = ontology};
 
-        rc = nlupp_domain(&n, o, s, err);
+        if (!nlupp_has(dir, n.domain)) {
+            eb_import_note(s, "The domain %s: its folder is not there.",
+                           n.domain);
+            continue;
+        }
+        rc = nlupp_domain(&n, o, dir, s, err);
         nlupp_free(&n);
+        any = 1;
     }
+    if (rc == 0 && !any)
+        rc =
+            eb_fail(err, EB_ENOENT, "%.150s: no banking/ or hotels/ here", dir);
     if (rc == 0)
         eb_import_note(
             s, "Slots are scored by the words said, not by `value` or "
                "`values`: those were resolved against 2022-03-15 09:00, a "
                "date that the messages do not tell.");
     cJSON_Delete(ontology);
+    free(dir);
     return rc;
 }
 

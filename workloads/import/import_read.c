@@ -9,6 +9,8 @@
 #include "common/mem.h"
 #include "workloads/import/import.h"
 
+#define IMPORT_BOM "\xEF\xBB\xBF"
+
 int eb_import_find(const char *path, const char *const *names, char **file,
                    struct eb_err *err)
 {
@@ -40,6 +42,45 @@ int eb_import_find(const char *path, const char *const *names, char **file,
     return rc;
 }
 
+char *eb_import_dir(const char *path, const char *const *below,
+                    const char *const *marks)
+{
+    size_t i, k;
+
+    for (i = 0; below[i] != NULL; i++) {
+        char *dir =
+            *below[i] != '\0' ? eb_fs_join(path, below[i]) : eb_xstrdup(path);
+        int found = 0;
+
+        for (k = 0; marks[k] != NULL && !found; k++) {
+            char *mark = eb_fs_join(dir, marks[k]);
+
+            found = eb_fs_exists(mark);
+            free(mark);
+        }
+        if (found)
+            return dir;
+        free(dir);
+    }
+    return eb_xstrdup(path);
+}
+
+/* gzip, zip, bzip2, xz and zstd by their first bytes. */
+static int text_is_packed(const struct eb_buf *b)
+{
+    static const char *const heads[] = {"\x1f\x8b", "PK\x03\x04", "BZh",
+                                        "\xfd"
+                                        "7zXZ",
+                                        "\x28\xb5\x2f\xfd"};
+    size_t i;
+
+    for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        if (strncmp(b->data, heads[i], strlen(heads[i])) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 int eb_import_text(const char *file, struct eb_buf *out, struct eb_err *err)
 {
     int rc = eb_fs_read(file, EB_IMPORT_FILE_MAX, out, err);
@@ -48,8 +89,16 @@ int eb_import_text(const char *file, struct eb_buf *out, struct eb_err *err)
         return rc;
     if (out->len == 0)
         return eb_fail(err, EB_EPARSE, "%.200s:1: the file is empty", file);
+    if (text_is_packed(out))
+        return eb_fail(err, EB_EPARSE, "%.200s: is compressed; unpack it first",
+                       file);
     if (strlen(out->data) != out->len)
         return eb_fail(err, EB_EPARSE, "%.200s: holds a NUL byte", file);
+    /* A byte order mark, as spreadsheets and Windows editors write it. */
+    if (strncmp(out->data, IMPORT_BOM, strlen(IMPORT_BOM)) == 0) {
+        out->len -= strlen(IMPORT_BOM);
+        memmove(out->data, out->data + strlen(IMPORT_BOM), out->len + 1);
+    }
     return 0;
 }
 
@@ -149,9 +198,6 @@ int eb_import_csv(const char *file, const char *header, eb_import_csv_fn *fn,
 
     if (rc == 0) {
         c.p = text.data;
-        /* A byte order mark, as spreadsheets write it. */
-        if (strncmp(c.p, "\xEF\xBB\xBF", 3) == 0)
-            c.p += 3;
         rc = csv_header(&c, header);
         want = c.n;
     }
@@ -206,6 +252,17 @@ int eb_import_json(const char *file, struct eb_buf *text, cJSON **out,
     int rc = eb_import_text(file, text, err);
 
     return rc != 0 ? rc : eb_json_parse(text->data, text->len, file, out, err);
+}
+
+int eb_import_doc(const char *file, cJSON **out, struct eb_err *err)
+{
+    struct eb_buf text = {0};
+    int rc;
+
+    *out = NULL;
+    rc = eb_import_json(file, &text, out, err);
+    eb_buf_free(&text);
+    return rc;
 }
 
 char *eb_import_line(const char *text)

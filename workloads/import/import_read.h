@@ -18,7 +18,15 @@
 int eb_import_find(const char *path, const char *const *names, char **file,
                    struct eb_err *err);
 
-/* The whole file; EB_EPARSE if it is empty or holds a NUL byte. */
+/* The first of the places below the path ("" for itself; NULL ends them) that
+ * has one of the marks, files or folders, in it: people give a repository, its
+ * data folder, or anything between. The path itself if none has. Free with
+ * free(). */
+char *eb_import_dir(const char *path, const char *const *below,
+                    const char *const *marks);
+
+/* The whole file without a byte order mark; EB_EPARSE if it is empty, packed
+ * or holds a NUL byte. */
 int eb_import_text(const char *file, struct eb_buf *out, struct eb_err *err);
 
 /* What to do with one record; line is where it begins, from 1. An error
@@ -40,6 +48,9 @@ int eb_import_jsonl(const char *file, eb_import_json_fn *fn, void *ctx,
  * suite_read.h with `text` for the line. */
 int eb_import_json(const char *file, struct eb_buf *text, cJSON **out,
                    struct eb_err *err);
+
+/* The same where no part is complained about by line. */
+int eb_import_doc(const char *file, cJSON **out, struct eb_err *err);
 
 /* White space trimmed and each run of it one space; free with free(). */
 char *eb_import_line(const char *text);

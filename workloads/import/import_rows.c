@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "workloads/import/import_calls.h"
+#include "workloads/import/import_read.h"
 
 static int rows_add(struct eb_rows *r, cJSON *v, int line, struct eb_err *err)
 {
@@ -64,10 +65,8 @@ int eb_rows_read(struct eb_rows *r, const char *path, struct eb_err *err)
 
     memset(r, 0, sizeof(*r));
     r->path = eb_xstrdup(path);
-    rc = eb_fs_read(path, EB_IMPORT_FILE_MAX, &b, err);
-    if (rc == 0 && b.data != NULL && strlen(b.data) != b.len)
-        rc = eb_fail(err, EB_EPARSE, "%.200s: NUL byte", path);
-    if (rc == 0 && b.data != NULL) {
+    rc = eb_import_text(path, &b, err);
+    if (rc == 0) {
         if (b.data[strspn(b.data, " \t\r\n")] == '[')
             rc = rows_array(r, &b, err);
         else

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "common/fs.h"
-#include "common/json.h"
 #include "common/mem.h"
 #include "workloads/calls.h"
 #include "workloads/import/import_calls.h"
+#include "workloads/import/import_read.h"
 
 struct star_job {
     struct eb_import_suite *s;
@@ -79,7 +79,9 @@ static cJSON *star_function(const char *name, const cJSON *api)
 
 static int star_apis(struct star_job *j, const char *path, struct eb_err *err)
 {
-    char *apis = eb_fs_join(path, "apis"), *dir = eb_fs_join(apis, "apis");
+    static const char *const below[] = {"apis/apis", "apis", NULL};
+    static const char *const marks[] = {".", NULL}; /* the folder itself */
+    char *dir = eb_import_dir(path, below, marks);
     char **names = NULL, *file, *name;
     size_t n = 0, i;
     int rc = eb_fs_list(dir, ".json", &names, &n, err);
@@ -90,7 +92,7 @@ static int star_apis(struct star_job *j, const char *path, struct eb_err *err)
 
         file = eb_fs_join(dir, names[i]);
         name = eb_xstrndup(names[i], strlen(names[i]) - strlen(".json"));
-        rc = eb_json_read(file, EB_IMPORT_FILE_MAX, &api, err);
+        rc = eb_import_doc(file, &api, err);
         if (rc == 0 && !cJSON_IsArray(star_get(api, "input")))
             rc = eb_fail(err, EB_EPARSE,
                          "%.200s: expected an interface with input", file);
@@ -102,8 +104,10 @@ static int star_apis(struct star_job *j, const char *path, struct eb_err *err)
     }
     if (names != NULL)
         eb_fs_list_free(names, n);
+    if (rc == 0 && n == 0)
+        rc =
+            eb_fail(err, EB_ENOENT, "%.180s: no interfaces in apis/apis", path);
     free(dir);
-    free(apis);
     return rc;
 }
 
@@ -283,7 +287,7 @@ static int star_dialog(struct star_job *j, const char *path, struct eb_err *err)
     const char *task;
     cJSON *dialog = NULL;
     const cJSON *e;
-    int rc = eb_json_read(path, EB_IMPORT_FILE_MAX, &dialog, err);
+    int rc = eb_import_doc(path, &dialog, err);
 
     if (rc == 0 && !cJSON_IsArray(star_get(dialog, "Events")))
         rc = eb_fail(err, EB_EPARSE,

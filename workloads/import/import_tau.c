@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "common/fs.h"
-#include "common/json.h"
 #include "common/mem.h"
 #include "workloads/calls.h"
+#include "workloads/import/import_read.h"
 
 static const cJSON *tau_get(const cJSON *obj, const char *key)
 {
@@ -210,18 +210,21 @@ void eb_tau_end(struct eb_tau *t)
 
 /* Files of the first version */
 
+/* The databases stand in data/ upstream. */
 static int tau_part(struct eb_tau_db *db, const char *dir, const char *name,
                     const cJSON **part, struct eb_err *err)
 {
-    char *file = eb_xasprintf("%s.json", name), *path = eb_fs_join(dir, file);
+    static const char *const below[] = {"", "data", NULL};
+    char *file = eb_xasprintf("%s.json", name);
+    const char *marks[] = {file, NULL};
+    char *at = eb_import_dir(dir, below, marks), *path = eb_fs_join(at, file);
     cJSON *v = NULL;
-    int rc = eb_fs_exists(path)
-                 ? eb_json_read(path, EB_IMPORT_FILE_MAX, &v, err)
-                 : 0;
+    int rc = eb_fs_exists(path) ? eb_import_doc(path, &v, err) : 0;
 
     if (v != NULL)
         cJSON_AddItemToObject(db->all, name, v);
     *part = v;
+    free(at);
     free(file);
     free(path);
     return rc;
@@ -273,10 +276,15 @@ static int tau_functions(struct eb_tau *t, const char *dir, struct eb_err *err)
 
 static int tau_tasks(struct eb_tau *t, const char *dir, struct eb_err *err)
 {
-    char *path = eb_fs_join(dir, "tasks_test.jsonl"), id[32];
+    static const char *const names[] = {"tasks_test.jsonl", "tasks_test.json",
+                                        "tasks.jsonl", "tasks.json", NULL};
     struct eb_rows rows = {0};
+    char *path, id[32];
     size_t i;
-    int rc = eb_rows_read(&rows, path, err);
+    int rc = eb_import_find(dir, names, &path, err);
+
+    if (rc == 0)
+        rc = eb_rows_read(&rows, path, err);
 
     for (i = 0; i < rows.n && rc == 0; i++) {
         struct eb_tau_task task = {.id = id};
@@ -333,6 +341,9 @@ static int tau_run(const struct eb_import_options *o, struct eb_import_suite *s,
                    struct eb_err *err)
 {
     static const char *const names[] = {"retail", "airline"};
+    static const char *const below[] = {"", "tau_bench/envs", "envs", NULL};
+    static const char *const marks[] = {"retail", "airline", NULL};
+    char *path = eb_import_dir(o->path, below, marks);
     int rc = 0, any = 0;
     size_t i;
 
@@ -340,7 +351,7 @@ static int tau_run(const struct eb_import_options *o, struct eb_import_suite *s,
                        "https://github.com/sierra-research/tau-bench",
                        "MIT, Sierra 2024");
     for (i = 0; i < 2 && rc == 0; i++) {
-        char *dir = eb_fs_join(o->path, names[i]);
+        char *dir = eb_fs_join(path, names[i]);
         char *tools = eb_fs_join(dir, "tools.json");
 
         if (eb_fs_exists(tools)) {
@@ -353,7 +364,8 @@ static int tau_run(const struct eb_import_options *o, struct eb_import_suite *s,
     if (rc == 0 && !any)
         rc = eb_fail(err, EB_ENOENT,
                      "%.160s: no retail/ or airline/ with tools.json here",
-                     o->path);
+                     path);
+    free(path);
     return rc;
 }
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "common/fs.h"
-#include "common/json.h"
 #include "common/mem.h"
 #include "workloads/calls.h"
+#include "workloads/import/import_read.h"
 #include "workloads/import/import_tau.h"
 
 static const cJSON *tau2_get(const cJSON *obj, const char *key)
@@ -155,17 +155,33 @@ static void tau2_task(struct eb_tau *t, const cJSON *row)
     free(text);
 }
 
+/* One array, or a line a task. */
+static char *tau2_tasks(const char *dir)
+{
+    char *path = eb_fs_join(dir, "tasks.json"), *lines;
+
+    if (eb_fs_exists(path))
+        return path;
+    lines = eb_fs_join(dir, "tasks.jsonl");
+    if (!eb_fs_exists(lines)) {
+        free(lines);
+        return path;
+    }
+    free(path);
+    return lines;
+}
+
 static int tau2_read(struct eb_tau *t, const char *dir, struct eb_rows *rows,
                      struct eb_buf *policy, struct eb_err *err)
 {
-    char *tasks = eb_fs_join(dir, "tasks.json");
+    char *tasks = tau2_tasks(dir);
     char *db = eb_fs_join(dir, "db.json"), *md = eb_fs_join(dir, "policy.md");
     const cJSON *a;
     size_t i;
     int rc = eb_rows_read(rows, tasks, err);
 
     if (rc == 0)
-        rc = eb_json_read(db, EB_IMPORT_FILE_MAX, &t->db.all, err);
+        rc = eb_import_doc(db, &t->db.all, err);
     if (rc == 0)
         rc = eb_fs_read(md, EB_IMPORT_FILE_MAX, policy, err);
     t->db.users = tau2_get(t->db.all, "users");
@@ -176,7 +192,8 @@ static int tau2_read(struct eb_tau *t, const char *dir, struct eb_rows *rows,
     for (i = 0; rc == 0 && i < rows->n; i++) {
         char *text = tau2_text(rows->v[i]);
 
-        if (text == NULL || tau2_criteria(rows->v[i], "reward_basis") == NULL)
+        if (text == NULL ||
+            !cJSON_IsObject(tau2_get(rows->v[i], "evaluation_criteria")))
             rc = eb_rows_fail(rows, i, err,
                               "expected user_scenario and "
                               "evaluation_criteria (not a task of tau2?)");
@@ -227,6 +244,10 @@ static int tau2_run(const struct eb_import_options *o,
     static const char *const names[] = {"retail", "airline"};
     static const char *const others[] = {"telecom", "banking_knowledge",
                                          "mock"};
+    static const char *const below[] = {"", "domains", "tau2/domains",
+                                        "data/tau2/domains", NULL};
+    static const char *const marks[] = {"retail", "airline", NULL};
+    char *path = eb_import_dir(o->path, below, marks);
     int rc = 0, any = 0;
     size_t i;
 
@@ -235,8 +256,7 @@ static int tau2_run(const struct eb_import_options *o,
                        "(data/tau2/domains)",
                        "MIT, Sierra 2025");
     for (i = 0; i < 2 && rc == 0; i++) {
-        char *dir = eb_fs_join(o->path, names[i]);
-        char *tasks = eb_fs_join(dir, "tasks.json");
+        char *dir = eb_fs_join(path, names[i]), *tasks = tau2_tasks(dir);
 
         if (eb_fs_exists(tasks)) {
             any = 1;
@@ -246,7 +266,7 @@ static int tau2_run(const struct eb_import_options *o,
         free(dir);
     }
     for (i = 0; i < 3 && rc == 0; i++) {
-        char *dir = eb_fs_join(o->path, others[i]);
+        char *dir = eb_fs_join(path, others[i]);
 
         if (eb_fs_exists(dir))
             eb_import_note(s,
@@ -258,7 +278,8 @@ static int tau2_run(const struct eb_import_options *o,
     if (rc == 0 && !any)
         rc = eb_fail(err, EB_ENOENT,
                      "%.160s: no retail/ or airline/ with tasks.json here",
-                     o->path);
+                     path);
+    free(path);
     return rc;
 }
 
