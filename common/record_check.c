@@ -15,6 +15,7 @@ enum check_type {
     CHECK_TIME,  /* RFC 3339 in UTC */
     CHECK_HEX16, /* 16 hex digits */
     CHECK_COUNT, /* whole number from 0 */
+    CHECK_SOME,  /* whole number from 1 */
     CHECK_BAR,   /* 0 to 1 */
     CHECK_ALPHA, /* above 0, at most 0.5 */
     CHECK_RATIO, /* above 0 */
@@ -53,6 +54,7 @@ static const struct check_field check_root[] = {
     {"memory", CHECK_OBJECT, CHECK_OPTIONAL},
     {"speed", CHECK_ARRAY, CHECK_OPTIONAL},
     {"requests", CHECK_ARRAY, CHECK_OPTIONAL},
+    {"requests_watch", CHECK_ARRAY, CHECK_OPTIONAL},
     {"sustained", CHECK_OBJECT, CHECK_OPTIONAL},
     {"throughput", CHECK_ARRAY, CHECK_OPTIONAL},
     {"trials", CHECK_ARRAY, CHECK_OPTIONAL},
@@ -132,7 +134,7 @@ static const struct check_field check_speed[] = {
     {"n_prompt", CHECK_COUNT, 0},
     {"n_gen", CHECK_COUNT, 0},
     {"depth", CHECK_COUNT, CHECK_OPTIONAL},
-    {"batch", CHECK_COUNT, CHECK_OPTIONAL},
+    {"batch", CHECK_SOME, CHECK_OPTIONAL},
     {"samples_ns", CHECK_ARRAY, 0},
     {NULL, CHECK_TEXT, 0}};
 
@@ -239,6 +241,10 @@ static const char *check_value(const cJSON *v, enum check_type type)
         return d >= 0 && d <= 9007199254740992.0 && floor(d) == d
                    ? NULL
                    : "a whole number from 0";
+    case CHECK_SOME:
+        return check_value(v, CHECK_COUNT) == NULL && d >= 1
+                   ? NULL
+                   : "a whole number from 1";
     case CHECK_BAR:
         return d >= 0 && d <= 1 ? NULL : "a number from 0 to 1";
     case CHECK_ALPHA:
@@ -394,6 +400,25 @@ static int check_rows(const cJSON *obj, const char *key,
     return 0;
 }
 
+/* A test of no tokens would have the rate 0. */
+static int check_speed_tokens(const cJSON *rec, const char *where,
+                              struct eb_err *err)
+{
+    const cJSON *v;
+    size_t i = 0;
+
+    cJSON_ArrayForEach(v, cJSON_GetObjectItemCaseSensitive(rec, "speed"))
+    {
+        if (eb_json_get_num(v, "n_prompt", 0) + eb_json_get_num(v, "n_gen", 0) <
+            1)
+            return eb_fail(err, EB_EINVAL,
+                           "%s: $.speed[%zu]: n_prompt and n_gen are both 0",
+                           where, i);
+        i++;
+    }
+    return 0;
+}
+
 static int check_one_item(const cJSON *rec, const cJSON *item,
                           struct eb_json_at at, struct eb_err *err)
 {
@@ -511,6 +536,8 @@ int eb_record_validate(const cJSON *rec, const char *where, struct eb_err *err)
         rc = check_levels(rec, where, err);
     if (rc == 0)
         rc = check_rows(rec, "speed", check_speed, "samples_ns", 1, root, err);
+    if (rc == 0)
+        rc = check_speed_tokens(rec, where, err);
     if (rc == 0)
         rc =
             check_rows(rec, "requests", check_request, "gaps_ns", 0, root, err);

@@ -115,6 +115,28 @@ static double request_take(const cJSON *row, const char *key,
     return v;
 }
 
+/* Whether others left the machine alone meanwhile; records from before that
+ * was looked at say nothing. */
+static void request_watched(const cJSON *rec, const char *phase, cJSON *out)
+{
+    const cJSON *row, *stable;
+
+    cJSON_ArrayForEach(row,
+                       cJSON_GetObjectItemCaseSensitive(rec, "requests_watch"))
+    {
+        stable = cJSON_GetObjectItemCaseSensitive(row, "stable");
+        if (strcmp(eb_json_get_str(row, "phase", ""), phase) != 0 ||
+            !cJSON_IsBool(stable))
+            continue;
+        cJSON_AddBoolToObject(out, "stable", cJSON_IsTrue(stable));
+        if (cJSON_IsFalse(stable))
+            cJSON_AddStringToObject(
+                out, "reason",
+                eb_json_get_str(row, "reason", "no reason given"));
+        return;
+    }
+}
+
 /* All requests of one phase: "first", "uncached" or "prefix". */
 static cJSON *request_phase(const cJSON *rows, const char *phase)
 {
@@ -163,14 +185,17 @@ static void speed_requests(const cJSON *rec, cJSON *sum)
 {
     static const char *const phases[] = {"first", "uncached", "prefix"};
     const cJSON *rows = cJSON_GetObjectItemCaseSensitive(rec, "requests");
-    cJSON *out;
+    cJSON *out, *row;
     size_t i;
 
     if (rows == NULL)
         return;
     out = cJSON_AddArrayToObject(sum, "requests");
-    for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++)
-        cJSON_AddItemToArray(out, request_phase(rows, phases[i]));
+    for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        row = request_phase(rows, phases[i]);
+        request_watched(rec, phases[i], row);
+        cJSON_AddItemToArray(out, row);
+    }
 }
 
 /* Throughput over time */
@@ -241,6 +266,28 @@ static void sustained_began(cJSON *out, const cJSON *windows,
     }
 }
 
+/* The first window that something slowed down: `throttled` is null where
+ * nothing tells, and absent in older records. */
+static void sustained_throttled(cJSON *out, const cJSON *windows)
+{
+    const cJSON *w, *throttled;
+    int known = 0;
+
+    cJSON_ArrayForEach(w, windows)
+    {
+        throttled = cJSON_GetObjectItemCaseSensitive(w, "throttled");
+        known |= cJSON_IsBool(throttled);
+        if (!cJSON_IsTrue(throttled))
+            continue;
+        cJSON_AddNumberToObject(out, "throttled_at_s",
+                                eb_json_get_num(w, "at_ns", 0) / 1e9);
+        return;
+    }
+    eb_json_add_null(out, "throttled_at_s",
+                     known ? "absent: no window was slowed down"
+                           : "unsupported: nothing here tells");
+}
+
 static void speed_sustained(const cJSON *rec, cJSON *sum)
 {
     const cJSON *all = cJSON_GetObjectItemCaseSensitive(rec, "sustained");
@@ -265,6 +312,8 @@ static void speed_sustained(const cJSON *rec, cJSON *sum)
     if (end < 2 * SPEED_MINUTE_NS)
         first = last = NAN; /* the two minutes would overlap */
     cJSON_AddNumberToObject(out, "seconds", end / 1e9);
+    eb_json_add_num(out, "mean_tps", sustained_rate(windows, 0, end),
+                    "absent: no window");
     eb_json_add_num(out, "first_minute_tps", first,
                     "out of range: less than two minutes");
     eb_json_add_num(out, "last_minute_tps", last,
@@ -272,6 +321,7 @@ static void speed_sustained(const cJSON *rec, cJSON *sum)
     eb_json_add_num(out, "last_to_first", last / first,
                     "out of range: less than two minutes");
     sustained_began(out, windows, &tps);
+    sustained_throttled(out, windows);
     free(tps.v);
 }
 
@@ -297,17 +347,23 @@ static void speed_localscore(const cJSON *rec, cJSON *sum)
 {
     const cJSON *speed = cJSON_GetObjectItemCaseSensitive(sum, "speed");
     const cJSON *requests = cJSON_GetObjectItemCaseSensitive(sum, "requests");
+    const cJSON *uncached = score_row(requests, "phase", "uncached");
+    const char *none = "absent: pp512 or tg128 has no stable mean";
     double pp, tg, ttft;
 
     if (cJSON_GetObjectItemCaseSensitive(rec, "requests") == NULL)
         return;
     pp = eb_json_get_num(score_row(speed, "test", "pp512"), "mean_tps", NAN);
     tg = eb_json_get_num(score_row(speed, "test", "tg128"), "mean_tps", NAN);
-    ttft = eb_json_get_num(score_row(requests, "phase", "uncached"),
-                           "ttft_p50_ms", NAN);
-    eb_json_add_num(sum, "localscore", 10 * cbrt(pp * tg * 1000 / ttft),
-                    isnan(ttft) ? "absent: no TTFT"
-                                : "absent: pp512 or tg128 has no stable mean");
+    ttft = eb_json_get_num(uncached, "ttft_p50_ms", NAN);
+    if (isnan(ttft)) {
+        none = "absent: no TTFT";
+    } else if (cJSON_IsFalse(
+                   cJSON_GetObjectItemCaseSensitive(uncached, "stable"))) {
+        none = "absent: the requests were disturbed";
+        ttft = NAN;
+    }
+    eb_json_add_num(sum, "localscore", 10 * cbrt(pp * tg * 1000 / ttft), none);
 }
 
 void eb_record_speed(const cJSON *rec, cJSON *sum)

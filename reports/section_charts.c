@@ -16,6 +16,9 @@ struct sweep_row {
     const cJSON *rec, *row, *sum; /* sum: of summary.speed */
     double prompt, gen;
     double at[2]; /* depth, batch */
+    size_t place; /* in the order of the report */
+    size_t base;  /* the row of its model and curve with the least number */
+    int curve;    /* its model has another point of the curve */
 };
 
 struct sweep {
@@ -33,7 +36,10 @@ static void sweep_put(struct sweep *s, const cJSON *rec, const cJSON *row,
         sum,
         eb_json_get_num(row, "n_prompt", 0),
         eb_json_get_num(row, "n_gen", 0),
-        {eb_json_get_num(row, "depth", 0), eb_json_get_num(row, "batch", 1)}};
+        {eb_json_get_num(row, "depth", 0), eb_json_get_num(row, "batch", 1)},
+        0,
+        0,
+        0};
 }
 
 static int sweep_order(double a, double b)
@@ -41,16 +47,22 @@ static int sweep_order(double a, double b)
     return (a > b) - (a < b);
 }
 
-/* Reading before writing, the rows of a curve together. */
-static int sweep_cmp(const struct sweep_row *x, const struct sweep_row *y,
-                     enum sweep_over over)
+/* Reading before writing; 0: both are points of one curve, models apart. */
+static int sweep_curve_cmp(const struct sweep_row *x, const struct sweep_row *y,
+                           enum sweep_over over)
 {
     int c = sweep_order(x->gen, y->gen);
 
     if (c == 0)
         c = sweep_order(x->prompt, y->prompt);
-    if (c == 0)
-        c = sweep_order(x->at[1 - over], y->at[1 - over]);
+    return c != 0 ? c : sweep_order(x->at[1 - over], y->at[1 - over]);
+}
+
+static int sweep_cmp(const struct sweep_row *x, const struct sweep_row *y,
+                     enum sweep_over over)
+{
+    int c = sweep_curve_cmp(x, y, over);
+
     return c != 0 ? c : sweep_order(x->at[over], y->at[over]);
 }
 
@@ -62,6 +74,27 @@ static int sweep_cmp_depth(const void *a, const void *b)
 static int sweep_cmp_batch(const void *a, const void *b)
 {
     return sweep_cmp(a, b, SWEEP_BATCH);
+}
+
+/* Finds the curves of a model among its sorted rows from..n-1. */
+static void sweep_curves(struct sweep *s, size_t from, enum sweep_over over)
+{
+    size_t to, i;
+    int curve;
+
+    for (; from < s->n; from = to) {
+        const struct sweep_row *first = &s->v[from];
+
+        for (to = from + 1;
+             to < s->n && sweep_curve_cmp(&s->v[to], first, over) == 0; to++)
+            ;
+        curve = sweep_order(s->v[to - 1].at[over], first->at[over]) != 0;
+        for (i = from; i < to; i++) {
+            s->v[i].place = i;
+            s->v[i].base = from;
+            s->v[i].curve = curve;
+        }
+    }
 }
 
 /* All rows, those of a model together. */
@@ -83,35 +116,9 @@ static struct sweep sweep_rows(const struct eb_group *g, enum sweep_over over)
         if (s.n > from)
             qsort(s.v + from, s.n - from, sizeof(*s.v),
                   over == SWEEP_DEPTH ? sweep_cmp_depth : sweep_cmp_batch);
+        sweep_curves(&s, from, over);
     }
     return s;
-}
-
-static int sweep_equal(double a, double b)
-{
-    return a >= b && a <= b;
-}
-
-/* Are both points of one curve, models apart? */
-static int sweep_same(const struct sweep_row *a, const struct sweep_row *b,
-                      enum sweep_over over)
-{
-    return sweep_equal(a->prompt, b->prompt) && sweep_equal(a->gen, b->gen) &&
-           sweep_equal(a->at[1 - over], b->at[1 - over]);
-}
-
-/* Has row i a partner of its model at another place? */
-static int sweep_curve(const struct sweep *s, size_t i, enum sweep_over over)
-{
-    size_t k;
-
-    for (k = 0; k < s->n; k++) {
-        if (s->v[k].rec == s->v[i].rec &&
-            sweep_same(&s->v[k], &s->v[i], over) &&
-            !sweep_equal(s->v[k].at[over], s->v[i].at[over]))
-            return 1;
-    }
-    return 0;
 }
 
 /* The other number of a curve that is drawn; the table has all curves. */
@@ -121,7 +128,7 @@ static double sweep_least(const struct sweep *s, enum sweep_over over)
     size_t i;
 
     for (i = 0; i < s->n; i++) {
-        if (sweep_curve(s, i, over))
+        if (s->v[i].curve)
             least = fmin(least, s->v[i].at[1 - over]);
     }
     return least;
@@ -162,10 +169,15 @@ static struct eb_plot_point sweep_point(const struct sweep_row *r,
     return p;
 }
 
+/* Rows of one curve, of all models. */
+struct sweep_line {
+    struct sweep_row *const *v;
+    size_t n;
+};
+
 /* Of the batch or of one of its sequences. */
 static void sweep_plot(struct eb_doc *d, const struct eb_group *g,
-                       const struct sweep *s, size_t first,
-                       enum sweep_over over, int each)
+                       struct sweep_line line, enum sweep_over over, int each)
 {
     char name[96], title[160];
     const cJSON *model = NULL;
@@ -173,7 +185,7 @@ static void sweep_plot(struct eb_doc *d, const struct eb_group *g,
     struct eb_plot *p;
     size_t i;
 
-    sweep_name(&s->v[first], over, name);
+    sweep_name(line.v[0], over, name);
     snprintf(title, sizeof(title), "%s over %s%s", name,
              over == SWEEP_DEPTH ? "depth" : "batch",
              each ? ", per sequence" : "");
@@ -186,17 +198,16 @@ static void sweep_plot(struct eb_doc *d, const struct eb_group *g,
                            title);
     p->x_at_points = 1;
     p->x_log = over == SWEEP_BATCH;
-    for (i = first; i < s->n; i++) {
-        struct eb_plot_point at;
+    for (i = 0; i < line.n; i++) {
+        const struct sweep_row *r = line.v[i];
+        struct eb_plot_point at =
+            sweep_point(r, over, each ? 1 / r->at[over] : 1);
 
-        if (!sweep_same(&s->v[i], &s->v[first], over))
-            continue;
-        at = sweep_point(&s->v[i], over, each ? 1 / s->v[i].at[over] : 1);
         if (isnan(at.y))
             continue;
-        if (s->v[i].rec != model)
-            series = eb_plot_series(p, eb_group_model(s->v[i].rec));
-        model = s->v[i].rec;
+        if (r->rec != model)
+            series = eb_plot_series(p, eb_group_model(r->rec));
+        model = r->rec;
         if (at.open && p->open_means == NULL)
             p->open_means = eb_xstrdup("hollow: unstable, the median");
         eb_plot_point(series, at);
@@ -207,24 +218,55 @@ static void sweep_plot(struct eb_doc *d, const struct eb_group *g,
         eb_plot_free(p);
 }
 
+/* The models of a curve in the order of the report. */
+static int sweep_line_cmp(const struct sweep_row *x, const struct sweep_row *y,
+                          enum sweep_over over)
+{
+    int c = sweep_curve_cmp(x, y, over);
+
+    return c != 0 ? c : (x->place > y->place) - (x->place < y->place);
+}
+
+static int sweep_line_cmp_depth(const void *a, const void *b)
+{
+    return sweep_line_cmp(*(struct sweep_row *const *)a,
+                          *(struct sweep_row *const *)b, SWEEP_DEPTH);
+}
+
+static int sweep_line_cmp_batch(const void *a, const void *b)
+{
+    return sweep_line_cmp(*(struct sweep_row *const *)a,
+                          *(struct sweep_row *const *)b, SWEEP_BATCH);
+}
+
 static void sweep_plots(struct eb_doc *d, const struct eb_group *g,
                         const struct sweep *s, enum sweep_over over)
 {
+    struct sweep_row **v = eb_xcalloc(s->n, sizeof(*v));
     double least = sweep_least(s, over);
-    size_t i, k;
+    size_t n = 0, from, to, i;
+    int any;
 
     for (i = 0; i < s->n; i++) {
-        if (s->v[i].at[1 - over] > least || !sweep_curve(s, i, over))
-            continue;
-        for (k = 0; k < i && !(sweep_same(&s->v[k], &s->v[i], over) &&
-                               sweep_curve(s, k, over));)
-            k++;
-        if (k < i)
-            continue; /* its curve was begun by a row before */
-        sweep_plot(d, g, s, i, over, 0);
-        if (over == SWEEP_BATCH)
-            sweep_plot(d, g, s, i, over, 1);
+        if (s->v[i].at[1 - over] <= least)
+            v[n++] = &s->v[i];
     }
+    if (n > 0)
+        qsort(v, n, sizeof(*v),
+              over == SWEEP_DEPTH ? sweep_line_cmp_depth
+                                  : sweep_line_cmp_batch);
+    for (from = 0; from < n; from = to) {
+        any = 0;
+        for (to = from; to < n && sweep_curve_cmp(v[to], v[from], over) == 0;
+             to++)
+            any |= v[to]->curve;
+        if (!any)
+            continue;
+        sweep_plot(d, g, (struct sweep_line){v + from, to - from}, over, 0);
+        if (over == SWEEP_BATCH)
+            sweep_plot(d, g, (struct sweep_line){v + from, to - from}, over, 1);
+    }
+    free(v);
 }
 
 static void sweep_cells(struct eb_doc_table *t, const struct sweep_row *r,
@@ -265,7 +307,7 @@ static void sweep_table(struct eb_doc *d, const struct sweep *s,
         {"Model", "Test", "Batch", "Tokens/s", "95% interval", "Per sequence",
          "Of the least batch"}};
     struct eb_doc_table *t;
-    size_t i, k;
+    size_t i;
 
     t = eb_doc_table(d,
                      over == SWEEP_DEPTH
@@ -277,36 +319,8 @@ static void sweep_table(struct eb_doc *d, const struct sweep *s,
     for (i = 0; i < eb_doc_columns(t); i++)
         eb_doc_cell(t, head[over][i]);
     for (i = 0; i < s->n; i++) {
-        if (!sweep_curve(s, i, over))
-            continue;
-        for (k = 0; s->v[k].rec != s->v[i].rec ||
-                    !sweep_same(&s->v[k], &s->v[i], over);)
-            k++;
-        sweep_cells(t, &s->v[i], &s->v[k], over);
-    }
-    eb_doc_drop_empty(d);
-}
-
-/* The tests of a sweep that have no mean. */
-static void sweep_unstable(struct eb_doc *d, const struct sweep *s)
-{
-    struct eb_doc_table *t =
-        eb_doc_table(d, "Tests of a sweep that have no mean, and why", "lll");
-    size_t i;
-
-    t->folded = 1;
-    eb_doc_cell(t, "Model");
-    eb_doc_cell(t, "Test");
-    eb_doc_cell(t, "Reason");
-    for (i = 0; i < s->n; i++) {
-        if (!sweep_curve(s, i, SWEEP_DEPTH) && !sweep_curve(s, i, SWEEP_BATCH))
-            continue;
-        if (!isnan(eb_json_get_num(s->v[i].sum, "mean_tps", NAN)))
-            continue;
-        eb_doc_cell(t, eb_group_model(s->v[i].rec));
-        eb_doc_cell(t, eb_json_get_str(s->v[i].row, "test", ""));
-        eb_doc_cell(t, eb_json_get_str(s->v[i].sum, "mean_tps_reason",
-                                       "no reason given"));
+        if (s->v[i].curve)
+            sweep_cells(t, &s->v[i], &s->v[s->v[i].base], over);
     }
     eb_doc_drop_empty(d);
 }
@@ -320,8 +334,6 @@ void eb_section_sweeps(struct eb_doc *d, const struct eb_group *g)
         s = sweep_rows(g, over);
         sweep_plots(d, g, &s, over);
         sweep_table(d, &s, over);
-        if (over == SWEEP_BATCH)
-            sweep_unstable(d, &s);
         free(s.v);
     }
 }

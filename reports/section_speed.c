@@ -9,6 +9,8 @@
 #include "common/stats.h"
 #include "reports/section.h"
 
+#define SPEED_LOADS_MAX 16 /* one a pass */
+
 static void speed_head(struct eb_doc_table *t, const char *const *head,
                        size_t n)
 {
@@ -100,6 +102,86 @@ static int speed_has_needs(const struct eb_group *g)
     return 0;
 }
 
+/* The tests that have no mean, and why. */
+static void speed_unstable(struct eb_doc *d, const struct eb_group *g)
+{
+    struct eb_doc_table *t =
+        eb_doc_table(d, "Tests that have no mean, and why", "lll");
+    const cJSON *row;
+    size_t i;
+
+    t->folded = 1;
+    eb_doc_cell(t, "Model");
+    eb_doc_cell(t, "Test");
+    eb_doc_cell(t, "Reason");
+    for (i = 0; i < g->n; i++) {
+        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.speed"))
+        {
+            if (!isnan(eb_json_get_num(row, "mean_tps", NAN)))
+                continue;
+            eb_doc_cell(t, eb_group_model(g->recs[i]));
+            eb_doc_cell(t, eb_json_get_str(row, "test", ""));
+            eb_doc_cell(
+                t, eb_json_get_str(row, "mean_tps_reason", "no reason given"));
+        }
+    }
+    eb_doc_drop_empty(d);
+}
+
+/* A pass that began on a machine that was not quiet or cool. */
+static void speed_gates(struct eb_doc *d, const struct eb_group *g)
+{
+    const cJSON *gate;
+    size_t i;
+
+    for (i = 0; i < g->n; i++) {
+        cJSON_ArrayForEach(gate, eb_group_get(g->recs[i], "conditions.gates"))
+        {
+            if (cJSON_IsFalse(eb_group_get(gate, "passed")))
+                eb_doc_add(d, EB_DOC_TEXT,
+                           "%s: begun after %.0f s although %s.",
+                           eb_group_model(g->recs[i]),
+                           eb_json_get_num(gate, "waited_ns", 0) / 1e9,
+                           eb_json_get_str(gate, "note", "no reason is given"));
+        }
+    }
+}
+
+/* Loading from disk and from the page cache. */
+static void speed_load(struct eb_doc *d, const struct eb_group *g)
+{
+    struct eb_doc_table *t = eb_doc_table(
+        d, "Time to load: cold, the file is not in the page cache; warm, it is",
+        "lrrl");
+    char text[EB_SHORT_LEN];
+    const cJSON *load, *ns;
+    size_t i;
+
+    eb_doc_cell(t, "Model");
+    eb_doc_cell(t, "Cold");
+    eb_doc_cell(t, "Warm, median");
+    eb_doc_cell(t, "Not measured because");
+    for (i = 0; i < g->n; i++) {
+        double warm[SPEED_LOADS_MAX];
+        size_t n = 0;
+
+        load = eb_group_get(g->recs[i], "load");
+        if (cJSON_GetObjectItemCaseSensitive(load, "warm_ns") == NULL)
+            continue;
+        cJSON_ArrayForEach(ns, eb_group_get(load, "warm_ns"))
+        {
+            if (cJSON_IsNumber(ns) && n < SPEED_LOADS_MAX)
+                warm[n++] = ns->valuedouble / 1e6;
+        }
+        eb_doc_cell(t, eb_group_model(g->recs[i]));
+        eb_doc_cell(
+            t, eb_short_ms(eb_json_get_num(load, "cold_ns", NAN) / 1e6, text));
+        eb_doc_cell(t, eb_short_ms(eb_stats_percentile(warm, n, 50), text));
+        eb_doc_cell(t, eb_json_get_str(load, "cold_ns_reason", ""));
+    }
+    eb_doc_drop_empty(d);
+}
+
 void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {
@@ -137,104 +219,9 @@ void eb_section_speed(struct eb_doc *d, const struct eb_group *g)
                    "the memory that triad measured; above 1 the model fits "
                    "the cache, or triad was disturbed.");
     }
-}
-
-/* Requests */
-
-/* How many values the percentiles of a phase are made of. */
-static size_t request_values(const cJSON *rec, const char *phase, int gaps)
-{
-    const cJSON *row;
-    size_t n = 0;
-
-    cJSON_ArrayForEach(row, eb_group_get(rec, "requests"))
-    {
-        if (strcmp(eb_json_get_str(row, "phase", ""), phase) != 0)
-            continue;
-        n += gaps ? (size_t)cJSON_GetArraySize(eb_group_get(row, "gaps_ns"))
-                  : eb_json_get_num(row, "ttft_ns", -1) >= 0;
-    }
-    return n;
-}
-
-static void request_percentiles(struct eb_doc_table *t, const cJSON *rec,
-                                const cJSON *row)
-{
-    static const struct {
-        const char *key;
-        int p, gaps;
-    } all[] = {{"ttft_p50_ms", 50, 0}, {"ttft_p95_ms", 95, 0},
-               {"ttft_p99_ms", 99, 0}, {"itl_p50_ms", 50, 1},
-               {"itl_p90_ms", 90, 1},  {"itl_p95_ms", 95, 1},
-               {"itl_p99_ms", 99, 1}};
-    const char *phase = eb_json_get_str(row, "phase", "");
-    char text[EB_SHORT_LEN];
-    size_t i;
-
-    for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
-        double ms = eb_json_get_num(row, all[i].key, NAN);
-        size_t least = eb_stats_percentile_least(all[i].p);
-
-        if (isnan(ms) || request_values(rec, phase, all[i].gaps) >= least)
-            eb_doc_cell(t, eb_short_ms(ms, text));
-        else
-            eb_doc_cellf(t, "under %zu values", least);
-    }
-}
-
-static void request_score(struct eb_doc *d, const struct eb_group *g)
-{
-    size_t i;
-
-    for (i = 0; i < g->n; i++) {
-        double score = eb_group_num(g->recs[i], "summary.localscore", NAN);
-
-        if (!isnan(score))
-            eb_doc_add(d, EB_DOC_TEXT,
-                       "LocalScore of %s: %.1f, 10 times the cube root of "
-                       "pp512 x tg128 x 1000 / TTFT in ms of uncached "
-                       "requests.",
-                       eb_group_model(g->recs[i]), score);
-    }
-}
-
-void eb_section_requests(struct eb_doc *d, const struct eb_group *g)
-{
-    static const char *const head[] = {
-        "Model",   "Cache",   "TTFT p50", "TTFT p95", "TTFT p99", "ITL p50",
-        "ITL p90", "ITL p95", "ITL p99",  "TPOT",     "Requests", "Tokens"};
-    struct eb_doc_table *t;
-    char text[EB_SHORT_LEN];
-    const cJSON *row;
-    size_t i;
-
-    t = eb_doc_table(d,
-                     "Requests of a shared policy and a question, tokenising "
-                     "and sampling included. first: of a fresh engine; "
-                     "uncached: nothing of the prompt is known; prefix: the "
-                     "policy is",
-                     "llrrrrrrrrrr");
-    speed_head(t, head, sizeof(head) / sizeof(*head));
-    for (i = 0; i < g->n; i++) {
-        cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "summary.requests"))
-        {
-            if (eb_json_get_num(row, "n", 0) == 0)
-                continue;
-            eb_doc_cell(t, eb_group_model(g->recs[i]));
-            eb_doc_cell(t, eb_json_get_str(row, "phase", ""));
-            request_percentiles(t, g->recs[i], row);
-            eb_doc_cell(
-                t,
-                eb_short_ms(eb_json_get_num(row, "tpot_mean_ms", NAN), text));
-            eb_doc_cellf(t, "%.0f", eb_json_get_num(row, "n", 0));
-            eb_doc_cellf(t, "%.0f (%.0f cached) + %.0f",
-                         eb_json_get_num(row, "prompt_mean", 0),
-                         eb_json_get_num(row, "cached_mean", 0),
-                         eb_json_get_num(row, "output_mean", 0));
-        }
-    }
-    eb_doc_drop_empty(d);
-    request_score(d, g);
+    speed_unstable(d, g);
+    speed_gates(d, g);
+    speed_load(d, g);
 }
 
 /* Rate over time */
@@ -272,14 +259,21 @@ void eb_section_sustained(struct eb_doc *d, const struct eb_group *g)
         const cJSON *v = eb_group_get(g->recs[i], "summary.sustained");
         double fell = eb_json_get_num(v, "fell_at_s", NAN);
         double ratio = eb_json_get_num(v, "last_to_first", NAN);
+        double slow = eb_json_get_num(v, "throttled_at_s", NAN);
 
+        if (eb_group_str(g->recs[i], "sustained_reason", NULL) != NULL)
+            eb_doc_add(d, EB_DOC_TEXT, "%s has no rate over time: %s.",
+                       eb_group_model(g->recs[i]),
+                       eb_group_str(g->recs[i], "sustained_reason", ""));
         if (v == NULL)
             continue;
         if (isnan(ratio))
             eb_doc_add(d, EB_DOC_TEXT,
-                       "%s wrote for %.0f s: too short to compare minutes.",
+                       "%s wrote for %.0f s, %.1f tokens/s: too short to "
+                       "compare minutes.",
                        eb_group_model(g->recs[i]),
-                       eb_json_get_num(v, "seconds", 0));
+                       eb_json_get_num(v, "seconds", 0),
+                       eb_json_get_num(v, "mean_tps", NAN));
         else
             eb_doc_add(d, EB_DOC_TEXT,
                        "%s wrote for %.0f s: %.1f tokens/s in the first "
@@ -291,27 +285,49 @@ void eb_section_sustained(struct eb_doc *d, const struct eb_group *g)
         if (!isnan(fell))
             eb_doc_add(d, EB_DOC_TEXT, "The rate fell by %.1f%% after %.0f s.",
                        100 * eb_json_get_num(v, "fell_by", NAN), fell);
+        if (!isnan(slow))
+            eb_doc_add(d, EB_DOC_TEXT,
+                       "The device slowed itself down from second %.0f on.",
+                       slow);
         sustained_windows(d, g->recs[i]);
     }
 }
 
 /* Memory */
 
+/* A peak that the kernel did not let us start anew is not of the phase. */
+static void memory_cell(struct eb_doc_table *t, const cJSON *row,
+                        const char *key)
+{
+    double bytes = eb_json_get_num(row, key, NAN);
+    char text[EB_SHORT_LEN];
+
+    if (strcmp(key, "vm_hwm_bytes") == 0 && !isnan(bytes) &&
+        strcmp(eb_json_get_str(row, "vm_hwm_scope", ""), "process") == 0)
+        eb_doc_cellf(t, "%s, process", eb_short_bytes(bytes, text));
+    else
+        eb_doc_cell(t, eb_short_bytes(bytes, text));
+}
+
 void eb_section_memory(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {
-        "Model", "Phase", "RssAnon",      "RssFile",
-        "Pss",   "Peak",  "Model mapped", "of it resident"};
+        "Model", "Phase",        "RssAnon",        "RssFile",     "Pss",
+        "Peak",  "Model mapped", "of it resident", "Group's peak"};
     static const char *const bytes[] = {
-        "rss_anon_bytes", "rss_file_bytes",     "pss_bytes",
-        "vm_hwm_bytes",   "model_mapped_bytes", "model_resident_bytes"};
+        "rss_anon_bytes",   "rss_file_bytes",     "pss_bytes",
+        "vm_hwm_bytes",     "model_mapped_bytes", "model_resident_bytes",
+        "cgroup_peak_bytes"};
     struct eb_doc_table *t;
     const cJSON *row;
     char text[EB_SHORT_LEN];
     size_t i, k;
 
-    t = eb_doc_table(d, "Memory by phase: at its end, and the peak within it",
-                     "llrrrrrr");
+    t = eb_doc_table(d,
+                     "Memory by phase: at its end, and the peak within it; "
+                     "the control group's peak is of all in it since it was "
+                     "made",
+                     "llrrrrrrr");
     speed_head(t, head, sizeof(head) / sizeof(*head));
     for (i = 0; i < g->n; i++) {
         cJSON_ArrayForEach(row, eb_group_get(g->recs[i], "memory.phases"))
@@ -319,8 +335,7 @@ void eb_section_memory(struct eb_doc *d, const struct eb_group *g)
             eb_doc_cell(t, eb_group_model(g->recs[i]));
             eb_doc_cell(t, eb_json_get_str(row, "phase", ""));
             for (k = 0; k < sizeof(bytes) / sizeof(*bytes); k++)
-                eb_doc_cell(t, eb_short_bytes(
-                                   eb_json_get_num(row, bytes[k], NAN), text));
+                memory_cell(t, row, bytes[k]);
         }
     }
     eb_doc_drop_empty(d);

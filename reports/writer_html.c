@@ -5,7 +5,7 @@
 #include "reports/writer.h"
 
 /* From so many columns on a table is set smaller, to fit a screen. */
-#define HTML_TIGHT 11
+#define HTML_TIGHT 8
 
 /* Contrast of each text colour is at least 4.5:1 on its background in both
  * themes. Marks differ by sign and word, not by colour alone. */
@@ -48,6 +48,7 @@ static const char html_style[] =
     "thead th{background:var(--head)}"
     "th{font-weight:600}"
     ".t{font-size:.8rem}.t th,.t td{padding:.3rem .4rem}"
+    ".t thead th{white-space:normal}"
     ".r{text-align:right;font-variant-numeric:tabular-nums}"
     ".w{min-width:9rem;max-width:34rem;white-space:normal;"
     "overflow-wrap:anywhere}"

@@ -133,6 +133,14 @@ static void test_validate_fields(void **state)
             "\"samples_ns\":[5,0]}]",
             EB_EINVAL,
             "r: $.speed[0].samples_ns[1]: expected a whole number from 1");
+    refused("\"speed\":[]",
+            "\"speed\":[{\"test\":\"tg\",\"n_prompt\":0,\"n_gen\":1,"
+            "\"batch\":0,\"samples_ns\":[5]}]",
+            EB_EINVAL, "r: $.speed[0].batch: expected a whole number from 1");
+    refused("\"speed\":[]",
+            "\"speed\":[{\"test\":\"tg\",\"n_prompt\":0,\"n_gen\":0,"
+            "\"samples_ns\":[5]}]",
+            EB_EINVAL, "r: $.speed[0]: n_prompt and n_gen are both 0");
 }
 
 #define TUNE(gain)                                                             \

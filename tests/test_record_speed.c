@@ -75,7 +75,7 @@ static void test_unstable(void **state)
     cJSON_Delete(rec);
 }
 
-static cJSON *scored(const char *stable)
+static cJSON *scored_among(const char *stable, const char *watch)
 {
     char parts[1024];
 
@@ -86,9 +86,14 @@ static cJSON *scored(const char *stable)
              "{\"phase\":\"uncached\",\"ttft_ns\":1000000000,"
              "\"e2e_ns\":1200000000,\"output_tokens\":3,"
              "\"prompt_tokens\":1500,\"cached_tokens\":0,"
-             "\"gaps_ns\":[90000000,110000000]}],",
-             stable);
+             "\"gaps_ns\":[90000000,110000000]}],%s",
+             stable, watch);
     return derived(parts);
+}
+
+static cJSON *scored(const char *stable)
+{
+    return scored_among(stable, "");
 }
 
 static void test_requests(void **state)
@@ -119,6 +124,13 @@ static void test_localscore(void **state)
     assert_true(cJSON_IsNull(get(rec, "summary.localscore")));
     assert_string_equal(text(rec, "summary.localscore_reason"),
                         "absent: pp512 or tg128 has no stable mean");
+    cJSON_Delete(rec);
+    rec = scored_among("true", "\"requests_watch\":[{\"phase\":\"uncached\","
+                               "\"stable\":false,\"reason\":\"others\"}],");
+    assert_string_equal(text(rec, "summary.localscore_reason"),
+                        "absent: the requests were disturbed");
+    assert_string_equal(text(rec, "summary.requests.1.reason"), "others");
+    assert_null(cJSON_GetObjectItem(get(rec, "summary.requests.0"), "stable"));
     cJSON_Delete(rec);
     rec = derived("\"speed\":[],");
     assert_null(cJSON_GetObjectItem(get(rec, "summary"), "localscore"));
@@ -161,6 +173,21 @@ static void test_sustained(void **state)
                        80.05 / 100.05, 1e-9);
     assert_float_equal(num(rec, "summary.sustained.fell_at_s"), 120, 1e-9);
     assert_float_equal(num(rec, "summary.sustained.fell_by"), 0.2, 1e-3);
+    assert_float_equal(num(rec, "summary.sustained.mean_tps"), 88.05, 1e-6);
+    assert_string_equal(text(rec, "summary.sustained.throttled_at_s_reason"),
+                        "unsupported: nothing here tells");
+    cJSON_Delete(rec);
+}
+
+static void test_sustained_throttled(void **state)
+{
+    cJSON *rec = derived("\"speed\":[],\"sustained\":{\"windows\":["
+                         "{\"at_ns\":0,\"wall_ns\":9,\"throttled\":false},"
+                         "{\"at_ns\":5e9,\"wall_ns\":9,\"throttled\":true},"
+                         "{\"at_ns\":9e9,\"wall_ns\":9,\"throttled\":true}]},");
+
+    (void)state;
+    assert_float_equal(num(rec, "summary.sustained.throttled_at_s"), 5, 1e-9);
     cJSON_Delete(rec);
 }
 
@@ -200,9 +227,13 @@ static void test_odd(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_interval),  cmocka_unit_test(test_unstable),
-        cmocka_unit_test(test_requests),  cmocka_unit_test(test_localscore),
-        cmocka_unit_test(test_sustained), cmocka_unit_test(test_sustained_flat),
+        cmocka_unit_test(test_interval),
+        cmocka_unit_test(test_unstable),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_localscore),
+        cmocka_unit_test(test_sustained),
+        cmocka_unit_test(test_sustained_throttled),
+        cmocka_unit_test(test_sustained_flat),
         cmocka_unit_test(test_odd)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
