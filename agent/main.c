@@ -1,4 +1,5 @@
 /* The program `edgebench`: a table of commands. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -71,6 +72,19 @@ static void version(void)
     putchar('\n');
 }
 
+/* A result that did not reach its file is no result. */
+static int flushed(int code)
+{
+    int bad = ferror(stdout);
+
+    errno = 0;
+    if ((fflush(stdout) == 0 && !bad) || code == EB_EXIT_INTERNAL)
+        return code; /* an internal error has its sentence already */
+    eb_error("standard output: %s",
+             errno != 0 ? strerror(errno) : "cannot be written");
+    return EB_EXIT_INTERNAL;
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -82,15 +96,15 @@ int main(int argc, char **argv)
 #endif
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         usage(stdout);
-        return EB_EXIT_OK;
+        return flushed(EB_EXIT_OK);
     }
     if (strcmp(name, "--version") == 0) {
         version();
-        return EB_EXIT_OK;
+        return flushed(EB_EXIT_OK);
     }
     for (c = commands; c->name != NULL; c++) {
         if (strcmp(c->name, name) == 0)
-            return c->main(argc - 1, argv + 1);
+            return flushed(c->main(argc - 1, argv + 1));
     }
     if (*name != '\0')
         eb_error("unknown command '%s'", name);

@@ -65,15 +65,48 @@ int eb_speed_drop_cache(const char *path, char reason[EB_SERIES_REASON])
     return 0;
 }
 
-static cJSON *sustain_window(const struct eb_speed_env *env, int64_t at,
-                             int64_t wall, int64_t tokens, double others)
-{
-    cJSON *w = cJSON_CreateObject(), *v = eb_device_conditions(env->sysroot);
-    double celsius = eb_json_get_num(v, "temperature_c", NAN);
+/* What is under way: a window of the rate over time. */
+struct sustain {
+    const struct eb_speed_env *env;
+    struct eb_watch *watch; /* or NULL */
+    struct eb_heat_mark mark;
+    struct eb_speed_cpu cpu;
+    int64_t from, at, tokens; /* of the run, of the window */
+};
 
-    cJSON_AddNumberToObject(w, "at_ns", (double)at);
-    cJSON_AddNumberToObject(w, "wall_ns", (double)wall);
-    cJSON_AddNumberToObject(w, "tokens", (double)tokens);
+static void sustain_begin(struct sustain *s, int64_t now)
+{
+    s->cpu = eb_speed_cpu_now(s->env);
+    if (s->watch != NULL)
+        eb_heat_mark(s->watch->heat, &s->mark);
+    s->tokens = 0;
+    s->at = now;
+}
+
+static void sustain_throttled(const struct sustain *s, cJSON *w)
+{
+    char why[160];
+    int seen = -1;
+
+    if (s->watch != NULL)
+        seen = eb_heat_throttled(s->watch->heat, &s->mark, why, sizeof(why));
+    if (seen < 0)
+        cJSON_AddNullToObject(w, "throttled");
+    else
+        cJSON_AddBoolToObject(w, "throttled", seen);
+    if (seen > 0)
+        cJSON_AddStringToObject(w, "throttled_why", why);
+}
+
+static cJSON *sustain_window(const struct sustain *s, int64_t now)
+{
+    cJSON *w = cJSON_CreateObject(), *v = eb_device_conditions(s->env->sysroot);
+    double celsius = eb_json_get_num(v, "temperature_c", NAN);
+    double others = eb_speed_others(s->env, &s->cpu);
+
+    cJSON_AddNumberToObject(w, "at_ns", (double)(s->at - s->from));
+    cJSON_AddNumberToObject(w, "wall_ns", (double)(now - s->at));
+    cJSON_AddNumberToObject(w, "tokens", (double)s->tokens);
     /* Two hundred windows need no reason each: null says it. */
     if (isnan(celsius))
         cJSON_AddNullToObject(w, "temperature_c");
@@ -83,39 +116,52 @@ static cJSON *sustain_window(const struct eb_speed_env *env, int64_t at,
         cJSON_AddNullToObject(w, "others_cores");
     else
         cJSON_AddNumberToObject(w, "others_cores", others);
+    sustain_throttled(s, w);
     cJSON_Delete(v);
     return w;
 }
 
-cJSON *eb_speed_sustain(const struct eb_speed_env *env, struct eb_engine *e,
-                        int64_t length_ns, struct eb_err *err)
+/* Short runs have short windows, for the rate to have a course. */
+static int64_t sustain_length(int64_t whole_ns)
+{
+    int64_t ns = whole_ns / 60;
+
+    return ns < EB_SPEED_WINDOW_MIN_NS   ? EB_SPEED_WINDOW_MIN_NS
+           : ns > EB_SPEED_WINDOW_MAX_NS ? EB_SPEED_WINDOW_MAX_NS
+                                         : ns;
+}
+
+cJSON *eb_speed_sustain(const struct eb_speed_env *env, struct eb_watch *watch,
+                        struct eb_engine *e, int64_t length_ns,
+                        struct eb_err *err)
 {
     static const struct eb_bench_shape shape = {0, EB_SPEED_SUSTAINED_GEN, 0,
                                                 1};
+    int64_t now = env->now(env->arg), window_ns = sustain_length(length_ns);
+    struct sustain s = {.env = env, .watch = watch, .from = now};
     cJSON *out = cJSON_CreateObject(), *windows;
-    int64_t from = env->now(env->arg), at = from, now = from, tokens = 0;
-    struct eb_speed_cpu cpu = eb_speed_cpu_now(env);
     int rc = 0;
 
     cJSON_AddStringToObject(out, "test", "tg16");
-    cJSON_AddNumberToObject(out, "window_ns", (double)EB_SPEED_WINDOW_NS);
+    cJSON_AddNumberToObject(out, "window_ns", (double)window_ns);
     windows = cJSON_AddArrayToObject(out, "windows");
-    while (now - from < length_ns && rc == 0 &&
+    sustain_begin(&s, now);
+    while (now - s.from < length_ns && rc == 0 &&
            (env->stop == NULL || !env->stop())) {
+        eb_watch_tick(watch);
         rc = e->ops->bench_fill(e, &shape, err);
         if (rc == 0)
             rc = e->ops->bench(e, &shape, err);
-        tokens += shape.n_gen;
+        s.tokens += shape.n_gen;
         now = env->now(env->arg);
-        if (rc != 0 || now - at < EB_SPEED_WINDOW_NS)
+        if (rc != 0 || now - s.at < window_ns)
             continue;
-        cJSON_AddItemToArray(windows,
-                             sustain_window(env, at - from, now - at, tokens,
-                                            eb_speed_others(env, &cpu)));
-        cpu = eb_speed_cpu_now(env);
-        tokens = 0;
-        at = now;
+        cJSON_AddItemToArray(windows, sustain_window(&s, now));
+        sustain_begin(&s, now);
     }
+    /* The rest of the time is a window if it is not much shorter. */
+    if (rc == 0 && now - s.at >= window_ns / 2)
+        cJSON_AddItemToArray(windows, sustain_window(&s, now));
     e->ops->clear(e);
     if (rc == 0)
         return out;

@@ -88,6 +88,7 @@ void eb_speed_model_open(struct eb_speed *s, struct eb_speed_model *v,
     v->phases = cJSON_CreateArray();
     v->gates = cJSON_CreateArray();
     v->watched = cJSON_CreateArray();
+    v->asks_watch = cJSON_CreateArray();
     v->part = (struct eb_run_part){
         .prompt = EB_PROMPT_CLEAR, .status = "complete", .started_us = -1};
     eb_speed_requests_open(&v->asks, &s->env, NULL);
@@ -107,7 +108,7 @@ void eb_speed_model_free(struct eb_speed_model *v)
     cJSON_Delete(v->phases);
     cJSON_Delete(v->gates);
     cJSON_Delete(v->watched);
-    cJSON_Delete(v->requests);
+    cJSON_Delete(v->asks_watch);
     cJSON_Delete(v->sustained);
     cJSON_Delete(v->m.facts);
     cJSON_Delete(v->m.memory);
@@ -366,6 +367,23 @@ static int model_ask_series(struct eb_speed *s, struct eb_speed_model *v,
     return rc;
 }
 
+/* One phase of requests, and who disturbed it. */
+static int model_ask_phase(struct eb_speed *s, struct eb_speed_model *v,
+                           const char *phase, size_t most, int64_t deadline,
+                           struct eb_err *err)
+{
+    struct eb_speed_cpu cpu = eb_speed_cpu_now(&s->env);
+    int64_t ns;
+    int rc = most == 1 ? eb_speed_request(&v->asks, phase, &ns, err)
+                       : model_ask_series(s, v, phase, most, deadline, err);
+    cJSON *row = cJSON_CreateObject();
+
+    cJSON_AddStringToObject(row, "phase", phase);
+    eb_speed_judged(s, eb_speed_others(&s->env, &cpu), "", row);
+    cJSON_AddItemToArray(v->asks_watch, row);
+    return rc;
+}
+
 /* The first request of a fresh engine stands apart; then some of which nothing
  * is cached, then some that share the policy with the one before. */
 static int model_asks(struct eb_speed *s, struct eb_speed_model *v,
@@ -373,19 +391,18 @@ static int model_asks(struct eb_speed *s, struct eb_speed_model *v,
 {
     struct eb_engine *e = s->run.engine;
     struct eb_err err = {0};
-    int64_t ns;
     int rc;
 
     if (v->asks_reason[0] != '\0')
         return 0; /* no room for them, as the first load showed */
     model_progress(s, v, "requests");
-    rc = eb_speed_request(&v->asks, "first", &ns, &err);
+    rc = model_ask_phase(s, v, "first", 1, 0, &err);
     if (rc == 0)
-        rc = model_ask_series(s, v, "uncached", MODEL_UNCACHED_MAX,
-                              model_deadline(s, time), &err);
+        rc = model_ask_phase(s, v, "uncached", MODEL_UNCACHED_MAX,
+                             model_deadline(s, time), &err);
     if (rc == 0)
-        rc = model_ask_series(s, v, "prefix", MODEL_PREFIX_MAX,
-                              model_deadline(s, time), &err);
+        rc = model_ask_phase(s, v, "prefix", MODEL_PREFIX_MAX,
+                             model_deadline(s, time), &err);
     e->ops->clear(e);
     if (rc != 0)
         model_reason(v->asks_reason, sizeof(v->asks_reason), rc, err.msg);
@@ -398,13 +415,19 @@ static void model_sustained(struct eb_speed *s, struct eb_speed_model *v)
 {
     struct eb_err err = {0};
 
-    if (s->opts.sustained_ns == 0 || s->run.engine->ops->bench == NULL)
+    if (s->opts.sustained_ns == 0)
         return;
+    if (s->run.engine->ops->bench == NULL) {
+        snprintf(v->sustained_reason, sizeof(v->sustained_reason),
+                 "unsupported: the engine cannot be benched");
+        return;
+    }
     model_progress(s, v, "sustained");
-    v->sustained =
-        eb_speed_sustain(&s->env, s->run.engine, s->opts.sustained_ns, &err);
+    v->sustained = eb_speed_sustain(&s->env, &s->run.watch, s->run.engine,
+                                    s->opts.sustained_ns, &err);
     if (v->sustained == NULL)
-        eb_run_progress(&s->run, "%s: sustained: %s", v->m.name, err.msg);
+        model_reason(v->sustained_reason, sizeof(v->sustained_reason), err.code,
+                     err.msg);
 }
 
 /* Tests that have room, and so need time. */
@@ -519,13 +542,17 @@ int eb_speed_pass(struct eb_speed *s, struct eb_speed_model *v, int pass,
 {
     struct eb_gate_rule gate = {s->run.settings.threads, eb_device_threads(),
                                 (double)s->opts.max_celsius, s->opts.gate_ns};
-    cJSON *watched;
+    cJSON *watched, *waited;
     int rc;
 
     if (v->failed[0] != '\0')
         return 0;
     model_progress(s, v, "waiting for a quiet machine");
-    cJSON_AddItemToArray(v->gates, eb_gate_wait(&s->env, &gate));
+    waited = eb_gate_wait(&s->env, &gate);
+    if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(waited, "passed")))
+        eb_run_progress(&s->run, "%s: the machine is not quiet: %s", v->m.name,
+                        eb_json_get_str(waited, "note", ""));
+    cJSON_AddItemToArray(v->gates, waited);
     if (s->n_watched++ > 0)
         eb_watch_next(&s->run.watch);
     if (v->part.started_us < 0) {

@@ -10,7 +10,9 @@
 #define EB_SPEED_NAME 48
 #define EB_SPEED_LIST_MAX 8
 #define EB_SPEED_TESTS_MAX 64
-#define EB_SPEED_WINDOW_NS INT64_C(10000000000)
+/* Windows of the rate over time: a sixtieth of it, from one to ten seconds. */
+#define EB_SPEED_WINDOW_MIN_NS INT64_C(1000000000)
+#define EB_SPEED_WINDOW_MAX_NS INT64_C(10000000000)
 #define EB_SPEED_SUSTAINED_GEN 16 /* tokens between two looks at the clock */
 
 struct eb_speed_opts {
@@ -57,10 +59,12 @@ struct eb_speed_model {
     struct eb_speed_test *tests;
     size_t n_tests;
     struct eb_speed_requests asks;
-    cJSON *load, *phases, *gates, *requests, *sustained;
-    cJSON *watched; /* power, counters, heat, of each pass */
+    cJSON *load, *phases, *gates, *sustained;
+    cJSON *asks_watch; /* who disturbed the requests, a row a phase */
+    cJSON *watched;    /* power, counters, heat, of each pass */
     char asks_reason[320];
-    char failed[256]; /* why it cannot be run; "": it can */
+    char sustained_reason[320]; /* why there is none; "": not asked for */
+    char failed[256];           /* why it cannot be run; "": it can */
     double peak_bytes;
 };
 
@@ -95,9 +99,17 @@ int eb_speed_all(struct eb_speed *s, struct eb_err *err);
  * says what stayed (posix_fadvise(2); pages that others map stay). */
 int eb_speed_drop_cache(const char *path, char reason[EB_SERIES_REASON]);
 
-/* Rates in windows until the time is over; the record's `sustained`. */
-cJSON *eb_speed_sustain(const struct eb_speed_env *env, struct eb_engine *e,
-                        int64_t length_ns, struct eb_err *err);
+/* Rates in windows until the time is over; the record's `sustained`. watch
+ * tells of throttling; NULL: not looked at. */
+cJSON *eb_speed_sustain(const struct eb_speed_env *env, struct eb_watch *watch,
+                        struct eb_engine *e, int64_t length_ns,
+                        struct eb_err *err);
+
+/* The cores that others used into the row (NAN: null), and `stable`, `reason`:
+ * why says what speaks against the row already, "" nothing. Who disturbs
+ * decides first: evenly disturbed samples lie close about a wrong mean. */
+void eb_speed_judged(const struct eb_speed *s, double others, const char *why,
+                     cJSON *row);
 
 /* The table for people. */
 void eb_speed_result(const struct eb_speed *s, FILE *out);

@@ -51,32 +51,33 @@ static void record_throttled(const struct eb_speed_test *t, cJSON *row)
         cJSON_AddStringToObject(row, "throttled_why", t->throttled_why);
 }
 
-/* Quotable, or why not: what others used decides before the spread does, for
- * an even disturbance makes a narrow interval about a wrong mean. */
-static void record_stable(const struct eb_speed *s,
-                          const struct eb_speed_test *t, cJSON *row)
+void eb_speed_judged(const struct eb_speed *s, double others, const char *why,
+                     cJSON *row)
 {
     double most =
         eb_speed_others_max(s->run.settings.threads, eb_device_threads());
     char reason[EB_SERIES_REASON];
-    int stable = eb_series_judge(&t->series, &s->rule, reason);
 
-    if (t->others > most) {
-        stable = 0;
+    snprintf(reason, sizeof(reason), "%s", why);
+    if (others > most)
         snprintf(reason, sizeof(reason),
                  "other processes used %.2f cores meanwhile, at most %.2f is "
                  "quiet",
-                 t->others, most);
-    }
-    if (isnan(t->others))
-        eb_json_add_null(row, "others_cores",
-                         "out of range: less than half a second, or no "
-                         "/proc/stat");
-    else
-        cJSON_AddNumberToObject(row, "others_cores", t->others);
-    cJSON_AddBoolToObject(row, "stable", stable);
-    if (!stable)
+                 others, most);
+    eb_json_add_num(row, "others_cores", others,
+                    "out of range: less than half a second, or no /proc/stat");
+    cJSON_AddBoolToObject(row, "stable", reason[0] == '\0');
+    if (reason[0] != '\0')
         cJSON_AddStringToObject(row, "reason", reason);
+}
+
+static void record_stable(const struct eb_speed *s,
+                          const struct eb_speed_test *t, cJSON *row)
+{
+    char reason[EB_SERIES_REASON];
+
+    eb_series_judge(&t->series, &s->rule, reason);
+    eb_speed_judged(s, t->others, reason, row);
 }
 
 static cJSON *record_rows(const struct eb_speed *s,
@@ -177,11 +178,15 @@ cJSON *eb_speed_record(struct eb_speed *s, struct eb_speed_model *v)
     if (s->opts.requests) {
         cJSON_AddItemToObject(rec, "requests",
                               eb_speed_requests_take(&v->asks));
+        cJSON_AddItemToObject(rec, "requests_watch", v->asks_watch);
+        v->asks_watch = NULL;
         if (v->asks_reason[0] != '\0')
             cJSON_AddStringToObject(rec, "requests_reason", v->asks_reason);
     }
     if (v->sustained != NULL)
         cJSON_AddItemToObject(rec, "sustained", v->sustained);
+    else if (v->sustained_reason[0] != '\0')
+        eb_json_add_null(rec, "sustained", v->sustained_reason);
     v->sustained = NULL;
     eb_record_derive(rec);
     return rec;

@@ -17,6 +17,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/stats.h"
 
 #define SPEED_VERSION "1.0.0"
 #define SPEED_WITHIN 0.02
@@ -209,39 +210,84 @@ static void result_test(const cJSON *rec, const cJSON *row, FILE *out)
         fprintf(out, "%10s %s\n", "-", why);
 }
 
-static void result_request(const cJSON *rec, const cJSON *row, FILE *out)
+/* "TTFT p50 12.0 p95 14.1 ms": the percentiles that n values make. */
+static void result_percentiles(const cJSON *row, const char *name,
+                               const char *key, double n, FILE *out)
 {
-    const char *model = eb_json_get_str(
-        cJSON_GetObjectItemCaseSensitive(rec, "model"), "name", "");
+    static const int at[] = {50, 90, 95, 99};
+    char member[32];
+    size_t i;
 
-    if (eb_json_get_num(row, "n", 0) == 0)
-        return;
-    fprintf(out,
-            "%-20s %-9s TTFT p50 %.1f p95 %.1f ms, ITL p50 %.2f p95 %.2f p99 "
-            "%.2f ms, %.0f requests of %.0f tokens, %.0f cached, %.0f "
-            "answered\n",
-            model, eb_json_get_str(row, "phase", ""),
-            eb_json_get_num(row, "ttft_p50_ms", NAN),
-            eb_json_get_num(row, "ttft_p95_ms", NAN),
-            eb_json_get_num(row, "itl_p50_ms", NAN),
-            eb_json_get_num(row, "itl_p95_ms", NAN),
-            eb_json_get_num(row, "itl_p99_ms", NAN),
-            eb_json_get_num(row, "n", 0),
-            eb_json_get_num(row, "prompt_mean", NAN),
-            eb_json_get_num(row, "cached_mean", NAN),
-            eb_json_get_num(row, "output_mean", NAN));
+    fputs(name, out);
+    for (i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+        snprintf(member, sizeof(member), "%s_p%d_ms", key, at[i]);
+        if (i == 0 || n >= (double)eb_stats_percentile_least(at[i]))
+            fprintf(out, " p%d %.2f", at[i], eb_json_get_num(row, member, NAN));
+    }
+    fputs(" ms, ", out);
 }
 
-static void result_sustained(const cJSON *sum, FILE *out)
+static void result_request(const cJSON *rec, const cJSON *row, FILE *out)
 {
-    const cJSON *v = cJSON_GetObjectItemCaseSensitive(sum, "sustained");
-    double fell = eb_json_get_num(v, "fell_at_s", NAN);
+    double n = eb_json_get_num(row, "n", 0);
+    double gaps = n * (eb_json_get_num(row, "output_mean", 0) - 1);
 
+    if (n < 1)
+        return;
+    fprintf(out, "%-20s %-9s ",
+            eb_json_get_str(cJSON_GetObjectItemCaseSensitive(rec, "model"),
+                            "name", ""),
+            eb_json_get_str(row, "phase", ""));
+    result_percentiles(row, "TTFT", "ttft", n, out);
+    if (gaps >= 1)
+        result_percentiles(row, "ITL", "itl", gaps, out);
+    fprintf(out,
+            "%.0f requests of %.0f tokens, %.0f cached, %.0f answered%s%s\n", n,
+            eb_json_get_num(row, "prompt_mean", NAN),
+            eb_json_get_num(row, "cached_mean", NAN),
+            eb_json_get_num(row, "output_mean", NAN),
+            cJSON_HasObjectItem(row, "reason") ? "; unstable: " : "",
+            eb_json_get_str(row, "reason", ""));
+}
+
+static void result_load(const cJSON *rec, FILE *out)
+{
+    const cJSON *load = cJSON_GetObjectItemCaseSensitive(rec, "load");
+    double cold = eb_json_get_num(load, "cold_ns", NAN) / 1e6;
+    const cJSON *warm = cJSON_GetArrayItem(
+        cJSON_GetObjectItemCaseSensitive(load, "warm_ns"), 0);
+
+    if (!cJSON_IsNumber(warm))
+        return;
+    fprintf(out, "%-20s load      warm %.1f ms, ",
+            eb_json_get_str(cJSON_GetObjectItemCaseSensitive(rec, "model"),
+                            "name", ""),
+            warm->valuedouble / 1e6);
+    if (isnan(cold))
+        fprintf(out, "cold: %s\n", eb_json_get_str(load, "cold_ns_reason", ""));
+    else
+        fprintf(out, "cold %.1f ms\n", cold);
+}
+
+static void result_sustained(const cJSON *rec, FILE *out)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(
+        cJSON_GetObjectItemCaseSensitive(rec, "summary"), "sustained");
+    const char *why = eb_json_get_str(rec, "sustained_reason", NULL);
+    double fell = eb_json_get_num(v, "fell_at_s", NAN);
+    double throttled = eb_json_get_num(v, "throttled_at_s", NAN);
+
+    if (why != NULL)
+        fprintf(out, "sustained: %s\n", why);
     if (v == NULL)
         return;
-    fprintf(out, "sustained %.0f s", eb_json_get_num(v, "seconds", 0));
+    fprintf(out, "sustained %.0f s: %.2f tokens/s",
+            eb_json_get_num(v, "seconds", 0),
+            eb_json_get_num(v, "mean_tps", NAN));
+    if (isfinite(throttled))
+        fprintf(out, ", slowed down from %.0f s on", throttled);
     if (isfinite(eb_json_get_num(v, "last_to_first", NAN)))
-        fprintf(out, ": first minute %.2f, last %.2f tokens/s",
+        fprintf(out, ", first minute %.2f, last %.2f tokens/s",
                 eb_json_get_num(v, "first_minute_tps", NAN),
                 eb_json_get_num(v, "last_minute_tps", NAN));
     if (isfinite(fell))
@@ -275,10 +321,14 @@ void eb_speed_result(const struct eb_speed *s, FILE *out)
         cJSON_ArrayForEach(row,
                            cJSON_GetObjectItemCaseSensitive(sum, "requests"))
             result_request(rec, row, out);
-        result_sustained(sum, out);
+        result_load(rec, out);
+        result_sustained(rec, out);
         if (cJSON_IsNumber(cJSON_GetObjectItemCaseSensitive(sum, "localscore")))
             fprintf(out, "LocalScore %.1f\n",
                     eb_json_get_num(sum, "localscore", 0));
+        else if (cJSON_HasObjectItem(sum, "localscore"))
+            fprintf(out, "LocalScore: %s\n",
+                    eb_json_get_str(sum, "localscore_reason", ""));
     }
 }
 
