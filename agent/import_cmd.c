@@ -35,7 +35,9 @@ static int import_write(const struct import_opts *o, cJSON *const *recs,
     bad |= fflush(f) != 0;
     if (f != stdout)
         bad |= fclose(f) != 0;
-    return bad ? eb_fail(err, EB_EIO, "%s: cannot be written", o->out) : 0;
+    return bad ? eb_fail(err, EB_EIO, "%s: cannot be written",
+                         f == stdout ? "standard output" : o->out)
+               : 0;
 }
 
 static int import_file(const struct import_opts *o, const char *path,

@@ -55,6 +55,27 @@ static void bench_backends(const cJSON *rec, cJSON *out)
     eb_buf_free(&b);
 }
 
+/* As one text, "" where there is none. */
+static void bench_gpu(const cJSON *rec, cJSON *out)
+{
+    const cJSON *gpu = bench_at(rec, "device", "gpu"), *v,
+                *all = bench_at(rec, "device", "accelerators");
+    struct eb_buf b = {0};
+
+    if (gpu != NULL || all == NULL) {
+        bench_copy(out, "gpu_info", gpu);
+        return;
+    }
+    eb_buf_adds(&b, "");
+    cJSON_ArrayForEach(v, all)
+    {
+        eb_buf_addf(&b, "%s%s", b.len > 0 ? ", " : "",
+                    eb_json_get_str(v, "name", "unknown"));
+    }
+    bench_text(out, "gpu_info", b.data);
+    eb_buf_free(&b);
+}
+
 /* llama_flash_attn_type: auto -1, off 0, on 1. */
 static void bench_flash(const cJSON *rec, cJSON *out)
 {
@@ -72,23 +93,23 @@ static void bench_flash(const cJSON *rec, cJSON *out)
 static void bench_model(const cJSON *rec, cJSON *out)
 {
     const cJSON *cpu = bench_at(rec, "device", "cpu");
-    const char *arch, *quant;
+    const cJSON *model = cJSON_GetObjectItemCaseSensitive(rec, "model");
+    const char *arch, *quant, *known;
     char *type = NULL;
 
     bench_copy(out, "build_commit", bench_at(rec, "runtime", "commit"));
     bench_copy(out, "build_number", bench_at(rec, "runtime", "build_number"));
     bench_copy(out, "cpu_info", cJSON_GetObjectItemCaseSensitive(cpu, "model"));
-    bench_copy(out, "gpu_info", bench_at(rec, "device", "gpu"));
+    bench_gpu(rec, out);
     bench_backends(rec, out);
     bench_copy(out, "model_filename", bench_at(rec, "model", "file"));
-    arch = eb_json_get_str(cJSON_GetObjectItemCaseSensitive(rec, "model"),
-                           "architecture", NULL);
-    quant = eb_json_get_str(cJSON_GetObjectItemCaseSensitive(rec, "model"),
-                            "quantization", NULL);
+    arch = eb_json_get_str(model, "architecture", NULL);
+    quant = eb_json_get_str(model, "quantization", NULL);
+    known = eb_json_get_str(model, "type", NULL);
     if (arch != NULL)
         type = eb_xasprintf("%s%s%s", arch, quant != NULL ? " " : "",
                             quant != NULL ? quant : "");
-    bench_text(out, "model_type", type);
+    bench_text(out, "model_type", known != NULL ? known : type);
     free(type);
     bench_copy(out, "model_size", bench_at(rec, "memory", "model_bytes"));
     bench_copy(out, "model_n_params", bench_at(rec, "model", "parameters"));
@@ -99,8 +120,9 @@ static void bench_model(const cJSON *rec, cJSON *out)
     bench_copy(out, "load_mode", bench_at(rec, "runtime", "load_mode"));
 }
 
-/* What edgebench leaves at the library's own choice and does not record. */
-static void bench_unknown(cJSON *out)
+/* What edgebench leaves at the library's own choice and does not record is
+ * null; an imported record kept it. */
+static void bench_rest(const cJSON *rec, cJSON *out)
 {
     static const char *const names[] = {"cpu_mask",
                                         "cpu_strict",
@@ -121,10 +143,22 @@ static void bench_unknown(cJSON *out)
                                         "no_host",
                                         "fit_target",
                                         "fit_min_ctx"};
+    const cJSON *kept = bench_at(rec, "settings", "llama_bench"), *v;
+    const cJSON *cache = cJSON_GetObjectItemCaseSensitive(
+        bench_at(rec, "settings", "tuned"), "kv_type");
     size_t i;
 
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        cJSON_AddNullToObject(out, names[i]);
+    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        v = cJSON_GetObjectItemCaseSensitive(kept, names[i]);
+        if (v == NULL && strncmp(names[i], "type_", 5) == 0)
+            v = cache;
+        bench_copy(out, names[i], v);
+    }
+    cJSON_ArrayForEach(v, kept)
+    {
+        if (!cJSON_HasObjectItem(out, v->string))
+            bench_copy(out, v->string, v);
+    }
 }
 
 static void bench_samples(const cJSON *row, double tokens, cJSON *out)
@@ -159,16 +193,17 @@ static cJSON *bench_test(const cJSON *rec, const cJSON *row)
     double n_prompt = eb_json_get_num(row, "n_prompt", 0);
     double n_gen = eb_json_get_num(row, "n_gen", 0);
     cJSON *out = cJSON_CreateObject();
+    const char *at = eb_json_get_str(row, "test_time", NULL);
     char time[EB_TIME_LEN + 8];
 
     bench_model(rec, out);
-    bench_unknown(out);
+    bench_rest(rec, out);
     cJSON_AddNumberToObject(out, "n_prompt", n_prompt);
     cJSON_AddNumberToObject(out, "n_gen", n_gen);
     cJSON_AddNumberToObject(out, "n_depth", eb_json_get_num(row, "depth", 0));
     /* Its times have no fraction of a second. */
     snprintf(time, sizeof(time), "%.19sZ",
-             eb_json_get_str(rec, "started_at", ""));
+             at != NULL ? at : eb_json_get_str(rec, "started_at", ""));
     cJSON_AddStringToObject(out, "test_time", time);
     bench_samples(row, n_prompt + n_gen, out);
     return out;
@@ -199,17 +234,32 @@ void eb_llama_bench_write(cJSON *const *recs, size_t n, FILE *out)
 
 /* Reading */
 
+/* What each test has of its own. */
+static const char *const bench_own[] = {
+    "n_prompt",  "n_gen",     "n_depth",    "test_time",  "avg_ns", "avg_ts",
+    "stddev_ns", "stddev_ts", "samples_ns", "samples_ts", NULL};
+/* What has a name of its own in a record. */
+static const char *const bench_shared[] = {
+    "build_commit",   "build_number", "cpu_info",   "gpu_info",
+    "backends",       "model_type",   "model_size", "model_filename",
+    "model_n_params", "n_batch",      "n_ubatch",   "n_threads",
+    "flash_attn",     "load_mode",    NULL};
+
+static int bench_is(const char *name, const char *const *list)
+{
+    while (*list != NULL && strcmp(*list, name) != 0)
+        list++;
+    return *list != NULL;
+}
+
 /* Tests of one model and the same settings make a record. */
 static void bench_key(const cJSON *test, char hex[EB_SHA256_HEX])
 {
-    static const char *const own[] = {
-        "n_prompt", "n_gen",     "n_depth",   "test_time",  "avg_ns",
-        "avg_ts",   "stddev_ns", "stddev_ts", "samples_ns", "samples_ts"};
     cJSON *copy = cJSON_Duplicate(test, 1);
     size_t i;
 
-    for (i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-        cJSON_DeleteItemFromObjectCaseSensitive(copy, own[i]);
+    for (i = 0; bench_own[i] != NULL; i++)
+        cJSON_DeleteItemFromObjectCaseSensitive(copy, bench_own[i]);
     eb_json_sha256(copy, hex);
     cJSON_Delete(copy);
 }
@@ -217,12 +267,12 @@ static void bench_key(const cJSON *test, char hex[EB_SHA256_HEX])
 static void bench_device(const cJSON *test, cJSON *rec)
 {
     const char *cpu = eb_json_get_str(test, "cpu_info", "unknown processor");
-    const char *gpu = eb_json_get_str(test, "gpu_info", "");
+    const char *gpu = eb_json_get_str(test, "gpu_info", NULL);
     cJSON *out = cJSON_AddObjectToObject(rec, "device"), *v;
     char hex[EB_SHA256_HEX];
     struct eb_buf b = {0};
 
-    eb_buf_addf(&b, "llama-bench %s %s", cpu, gpu);
+    eb_buf_addf(&b, "llama-bench %s %s", cpu, gpu != NULL ? gpu : "");
     eb_sha256(b.data, b.len, hex);
     eb_buf_free(&b);
     hex[16] = '\0';
@@ -231,8 +281,30 @@ static void bench_device(const cJSON *test, cJSON *rec)
     cJSON_AddStringToObject(out, "name", *cpu != '\0' ? cpu : "unknown");
     v = cJSON_AddObjectToObject(out, "cpu");
     cJSON_AddStringToObject(v, "model", cpu);
-    if (*gpu != '\0')
+    if (gpu != NULL)
         cJSON_AddStringToObject(out, "gpu", gpu);
+}
+
+/* Files from before there was a list of backends have a flag for each. */
+static void bench_flags(const cJSON *test, cJSON *list)
+{
+    static const struct {
+        const char *flag, *name;
+    } all[] = {{"cuda", "CUDA"},   {"vulkan", "Vulkan"}, {"kompute", "Kompute"},
+               {"metal", "Metal"}, {"sycl", "SYCL"},     {"rpc", "RPC"},
+               {"blas", "BLAS"}};
+    int told = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        const cJSON *v = cJSON_GetObjectItemCaseSensitive(test, all[i].flag);
+
+        told |= cJSON_IsBool(v);
+        if (cJSON_IsTrue(v))
+            cJSON_AddItemToArray(list, cJSON_CreateString(all[i].name));
+    }
+    if (told && cJSON_GetArraySize(list) == 0)
+        cJSON_AddItemToArray(list, cJSON_CreateString("CPU"));
 }
 
 static void bench_runtime(const cJSON *test, cJSON *rec)
@@ -261,16 +333,29 @@ static void bench_runtime(const cJSON *test, cJSON *rec)
         cJSON_AddItemToArray(list, cJSON_CreateString(text));
         free(text);
     }
+    if (cJSON_GetArraySize(list) == 0)
+        bench_flags(test, list);
     bench_copy(out, "load_mode",
                cJSON_GetObjectItemCaseSensitive(test, "load_mode"));
+}
+
+/* -1, 0 or 1; in older files a boolean. NULL: not told. */
+static const char *bench_to_flash(const cJSON *test)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(test, "flash_attn");
+
+    if (cJSON_IsBool(v))
+        return cJSON_IsTrue(v) ? "on" : "off";
+    if (!cJSON_IsNumber(v))
+        return NULL;
+    return v->valuedouble < 0 ? "auto" : v->valuedouble > 0 ? "on" : "off";
 }
 
 static void bench_to_model(const cJSON *test, cJSON *rec)
 {
     const char *file = eb_fs_base(eb_json_get_str(test, "model_filename", "")),
-               *flash;
+               *flash = bench_to_flash(test);
     double n = eb_json_get_num(test, "model_n_params", NAN);
-    double f = eb_json_get_num(test, "flash_attn", NAN);
     cJSON *out = cJSON_AddObjectToObject(rec, "model"), *memory;
     size_t len = strlen(file);
     char *name = eb_xstrndup(
@@ -286,7 +371,6 @@ static void bench_to_model(const cJSON *test, cJSON *rec)
     cJSON_AddStringToObject(out, "type",
                             eb_json_get_str(test, "model_type", ""));
     eb_json_add_null(out, "file_bytes", "absent: not in llama-bench's output");
-    flash = isnan(f) ? NULL : f < 0 ? "auto" : f > 0 ? "on" : "off";
     if (flash != NULL)
         cJSON_AddStringToObject(out, "flash_attn", flash);
     memory = cJSON_AddObjectToObject(rec, "memory");
@@ -298,12 +382,8 @@ static void bench_to_model(const cJSON *test, cJSON *rec)
 /* What the file gives beyond the shared names stays under "llama_bench". */
 static void bench_to_settings(const cJSON *test, cJSON *rec)
 {
-    static const char *const names[] = {
-        "cpu_mask", "cpu_strict",   "poll",       "type_k",
-        "type_v",   "n_gpu_layers", "split_mode", "no_kv_offload"};
     cJSON *out = cJSON_AddObjectToObject(rec, "settings"), *more;
     const cJSON *v;
-    size_t i;
 
     cJSON_AddStringToObject(out, "prompt", "clear");
     cJSON_AddStringToObject(out, "mode", "latency");
@@ -313,10 +393,11 @@ static void bench_to_settings(const cJSON *test, cJSON *rec)
     bench_copy(out, "ubatch",
                cJSON_GetObjectItemCaseSensitive(test, "n_ubatch"));
     more = cJSON_AddObjectToObject(out, "llama_bench");
-    for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        v = cJSON_GetObjectItemCaseSensitive(test, names[i]);
-        if (v != NULL)
-            bench_copy(more, names[i], v);
+    cJSON_ArrayForEach(v, test)
+    {
+        if (!bench_is(v->string, bench_own) &&
+            !bench_is(v->string, bench_shared))
+            bench_copy(more, v->string, v);
     }
 }
 
@@ -362,6 +443,7 @@ static int bench_row(const cJSON *test, cJSON *rec, struct eb_json_at at,
                      struct eb_err *err)
 {
     cJSON *rows = cJSON_GetObjectItemCaseSensitive(rec, "speed"), *row;
+    const char *time = eb_json_get_str(test, "test_time", NULL);
     const cJSON *samples;
     int64_t n_prompt, n_gen;
     double depth = eb_json_get_num(test, "n_depth", 0);
@@ -392,6 +474,8 @@ static int bench_row(const cJSON *test, cJSON *rec, struct eb_json_at at,
     cJSON_AddNumberToObject(row, "depth", s.depth);
     cJSON_AddNumberToObject(row, "batch", 1);
     cJSON_AddItemToObject(row, "samples_ns", cJSON_Duplicate(samples, 1));
+    if (time != NULL)
+        cJSON_AddStringToObject(row, "test_time", time);
     cJSON_AddItemToArray(rows, row);
     return 0;
 }

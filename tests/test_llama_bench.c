@@ -103,6 +103,30 @@ static void test_import_bad(void **state)
         eb_llama_bench_read("/nowhere", NULL, &recs, &n_recs, &err), EB_ENOENT);
 }
 
+/* Flags in place of a list of backends, a boolean for flash attention, and no
+ * depth: the format of 2024. */
+static void test_import_older(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        import_text("[{\"build_commit\":\"b\",\"build_number\":2000,"
+                    "\"cuda\":true,\"blas\":false,\"cpu_info\":\"c\","
+                    "\"model_filename\":\"m.gguf\",\"n_threads\":4,"
+                    "\"flash_attn\":true,\"use_mmap\":true,"
+                    "\"n_prompt\":512,\"n_gen\":0,\"samples_ns\":[5]},"
+                    "{\"cuda\":false,\"blas\":false,\"n_prompt\":512,"
+                    "\"n_gen\":0,\"samples_ns\":[5]}]"),
+        0);
+    assert_int_equal(n_recs, 2);
+    assert_string_equal(get(recs[0], "runtime.backends.0")->valuestring,
+                        "CUDA");
+    assert_string_equal(get(recs[1], "runtime.backends.0")->valuestring, "CPU");
+    assert_string_equal(get(recs[0], "model.flash_attn")->valuestring, "on");
+    assert_string_equal(get(recs[0], "summary.speed.0.test")->valuestring,
+                        "pp512");
+    assert_true(cJSON_IsTrue(get(recs[0], "settings.llama_bench.use_mmap")));
+}
+
 /* What little there is suffices for a record. */
 static void test_import_bare(void **state)
 {
@@ -152,7 +176,67 @@ static void test_export(void **state)
     assert_float_equal(get(v, "1.samples_ts.0")->valuedouble, 10, 1e-9);
     assert_string_equal(get(v, "0.test_time")->valuestring,
                         "2026-02-03T04:05:06Z");
+    assert_string_equal(get(v, "1.test_time")->valuestring,
+                        "2026-02-03T04:06:06Z");
+    cJSON_Delete(v);
+}
+
+/* All that the file has comes back; the numbers derived from its samples to
+ * the digits that it prints, the model's file without its folder. */
+static void test_round_trip(void **state)
+{
+    struct eb_buf b = {0};
+    cJSON *want, *got, *a, *v;
+    const cJSON *w;
+    size_t i;
+
+    (void)state;
+    assert_int_equal(eb_fs_read(FOLDER "bench.json", 1 << 20, &b, &err), 0);
+    assert_int_equal(eb_json_parse(b.data, b.len, "t", &want, &err), 0);
+    eb_buf_free(&b);
+    assert_int_equal(
+        eb_llama_bench_read(FOLDER "bench.json", NULL, &recs, &n_recs, &err),
+        0);
+    got = emit();
+    for (i = 0; i < 2; i++) {
+        a = cJSON_GetArrayItem(want, (int)i);
+        v = cJSON_GetArrayItem(got, (int)i);
+        cJSON_DeleteItemFromObject(a, "model_filename");
+        cJSON_DeleteItemFromObject(a, "samples_ts");
+        cJSON_ArrayForEach(w, a)
+        {
+            const cJSON *x = cJSON_GetObjectItem(v, w->string);
+
+            if (strstr(w->string, "avg_") != NULL ||
+                strstr(w->string, "stddev_") != NULL)
+                assert_float_equal(x->valuedouble, w->valuedouble,
+                                   1e-6 * (1 + w->valuedouble));
+            else if (!cJSON_Compare(x, w, 1))
+                fail_msg("%s differs", w->string);
+        }
+    }
+    cJSON_Delete(want);
+    cJSON_Delete(got);
+}
+
+/* What edgebench does not record is null, and of tuned settings the type of
+ * the cache is known. */
+static void test_export_unknown(void **state)
+{
+    cJSON *v;
+
+    (void)state;
+    recs = calloc(1, sizeof(*recs));
+    n_recs = 1;
+    recs[0] =
+        record("\"speed\":[]", "\"speed\":[{\"test\":\"pp8\",\"n_prompt\":8,"
+                               "\"n_gen\":0,\"samples_ns\":[5]}]");
+    v = cJSON_AddObjectToObject(cJSON_GetObjectItem(recs[0], "settings"),
+                                "tuned");
+    cJSON_AddStringToObject(v, "kv_type", "q8_0");
+    v = emit();
     assert_true(cJSON_IsNull(get(v, "0.poll")));
+    assert_string_equal(get(v, "0.type_k")->valuestring, "q8_0");
     cJSON_Delete(v);
 }
 
@@ -206,8 +290,11 @@ int main(void)
         cmocka_unit_test_teardown(test_import, teardown),
         cmocka_unit_test_teardown(test_import_lines, teardown),
         cmocka_unit_test_teardown(test_import_bad, teardown),
+        cmocka_unit_test_teardown(test_import_older, teardown),
         cmocka_unit_test_teardown(test_import_bare, teardown),
         cmocka_unit_test_teardown(test_export, teardown),
+        cmocka_unit_test_teardown(test_round_trip, teardown),
+        cmocka_unit_test_teardown(test_export_unknown, teardown),
         cmocka_unit_test_teardown(test_export_leaves_out, teardown),
         cmocka_unit_test_teardown(test_side_by_side, teardown)};
 
