@@ -310,6 +310,7 @@ static void openai_close(struct eb_engine *e)
             curl_multi_remove_handle(o->multi, o->slots[i].easy);
         curl_easy_cleanup(o->slots[i].easy);
         eb_buf_free(&o->slots[i].body);
+        eb_buf_free(&o->slots[i].tail);
         eb_buf_free(&o->slots[i].other);
         eb_openai_reply_free(&o->slots[i].reply);
     }
@@ -386,6 +387,19 @@ static void openai_no_memory(cJSON *memory)
     }
 }
 
+/* A server that takes no temperature samples, which a reader must know. */
+static void openai_refused(const struct openai *o, cJSON *model)
+{
+    static const char *const names[] = EB_OPENAI_OPTIONAL;
+    cJSON *list = cJSON_AddArrayToObject(model, "refused_members");
+    int i;
+
+    for (i = 0; i < OPENAI_OPTIONALS; i++) {
+        if (o->without >> i & 1)
+            cJSON_AddItemToArray(list, cJSON_CreateString(names[i]));
+    }
+}
+
 static void openai_facts(struct eb_engine *e, cJSON *model, cJSON *memory)
 {
     struct openai *o = (struct openai *)e;
@@ -393,6 +407,7 @@ static void openai_facts(struct eb_engine *e, cJSON *model, cJSON *memory)
     eb_openai_server_facts(&o->server, o->served, model);
     cJSON_AddStringToObject(model, "server_url", o->url);
     cJSON_AddNumberToObject(model, "retries", o->retries);
+    openai_refused(o, model);
     openai_no_memory(memory);
 }
 

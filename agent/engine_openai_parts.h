@@ -18,7 +18,8 @@ struct openai_slot {
     struct openai *engine;
     enum openai_state state;
     CURL *easy;
-    struct eb_buf body;
+    struct eb_buf body, tail; /* tail: of the body, kept to make it again */
+    unsigned without;         /* as in struct openai, of this request */
     struct eb_openai_reply reply;
     struct eb_buf other; /* an answer that is no stream */
     int streams;         /* the answer is one */
@@ -41,6 +42,21 @@ struct openai {
     struct openai_slot *slots;
     char served[128];
     int retries;
+    unsigned without; /* bits: members of EB_OPENAI_OPTIONAL it refused */
+};
+
+/* Members of a request that not every server takes. Without `max_tokens` goes
+ * `max_completion_tokens`, its newer name. */
+#define EB_OPENAI_OPTIONAL                                                     \
+    {                                                                          \
+        "max_tokens", "temperature", "seed", "stream_options"                  \
+    }
+enum openai_optional {
+    OPENAI_MAX_TOKENS,
+    OPENAI_TEMPERATURE,
+    OPENAI_SEED_MEMBER,
+    OPENAI_USAGE,
+    OPENAI_OPTIONALS
 };
 
 int eb_openai_stopped(const struct openai *o);

@@ -32,18 +32,39 @@ void eb_openai_set_backoff_ms(int ms)
 
 /* Requests */
 
-static void openai_request(const struct openai *o, struct openai_slot *s,
-                           const struct eb_request *r)
+static int openai_takes(const struct openai_slot *s, enum openai_optional m)
+{
+    return (s->without >> m & 1) == 0;
+}
+
+/* The body, of its tail and what the server takes. */
+static void openai_compose(struct openai_slot *s)
 {
     struct eb_buf *b = &s->body;
 
+    s->without = s->engine->without;
     eb_buf_reset(b);
     eb_buf_adds(b, "{\"model\":");
-    eb_chat_string(o->server.model, b);
-    eb_buf_addf(b,
-                ",\"stream\":true,\"stream_options\":{\"include_usage\":true},"
-                "\"temperature\":0,\"seed\":%d,\"max_tokens\":%d",
-                OPENAI_SEED, r->max_tokens);
+    eb_chat_string(s->engine->server.model, b);
+    eb_buf_adds(b, ",\"stream\":true");
+    if (openai_takes(s, OPENAI_USAGE))
+        eb_buf_adds(b, ",\"stream_options\":{\"include_usage\":true}");
+    if (openai_takes(s, OPENAI_TEMPERATURE))
+        eb_buf_adds(b, ",\"temperature\":0");
+    if (openai_takes(s, OPENAI_SEED_MEMBER))
+        eb_buf_addf(b, ",\"seed\":%d", OPENAI_SEED);
+    eb_buf_addf(b, ",\"%s\":%d%s",
+                openai_takes(s, OPENAI_MAX_TOKENS) ? "max_tokens"
+                                                   : "max_completion_tokens",
+                s->reply.max_tokens, s->tail.data);
+}
+
+static void openai_tail(const struct openai *o, struct openai_slot *s,
+                        const struct eb_request *r)
+{
+    struct eb_buf *b = &s->tail;
+
+    eb_buf_reset(b);
     if (o->server.is_llama && r->grammar != NULL) {
         eb_buf_adds(b, ",\"grammar\":");
         eb_chat_string(r->grammar, b);
@@ -81,10 +102,11 @@ int eb_openai_start(struct eb_engine *e, int slot, const struct eb_request *r,
     if (r->prompt[0] != '[' || r->max_tokens < 1)
         return eb_fail(err, EB_EINVAL, "the prompt is no list of messages");
     s = &o->slots[slot];
-    openai_request(o, s, r);
     s->tries = s->resent = 0;
-    s->fresh = 0;
     s->reply.max_tokens = r->max_tokens;
+    openai_tail(o, s, r);
+    openai_compose(s);
+    s->fresh = 0;
     openai_send(s);
     return 0;
 }
@@ -166,7 +188,25 @@ static int openai_again(struct openai_slot *s)
 
 static int openai_passing(long status)
 {
-    return status == 429 || status == 500 || (status >= 502 && status <= 504);
+    return status == 408 || status == 429 ||
+           (status >= 500 && status != 501 && status != 505);
+}
+
+/* Sends the request again without the member that the answer complains of;
+ * later ones go without it at once. 0 if there is no such member. */
+static int openai_adapt(struct openai_slot *s)
+{
+    static const char *const names[] = EB_OPENAI_OPTIONAL;
+    int i = eb_openai_speaks_of(s->other.data, s->other.len, names,
+                                OPENAI_OPTIONALS);
+
+    if (i < 0 || !openai_takes(s, (enum openai_optional)i))
+        return 0;
+    s->engine->without |= 1u << i;
+    curl_multi_remove_handle(s->engine->multi, s->easy);
+    openai_compose(s);
+    openai_send(s);
+    return 1;
 }
 
 /* An answer came that is no stream of events. */
@@ -180,6 +220,8 @@ static void openai_answered(struct openai_slot *s)
     curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(s->easy, CURLINFO_CONTENT_TYPE, &type);
     if (openai_passing(status) && openai_again(s))
+        return;
+    if ((status == 400 || status == 422) && rc != EB_ELIMIT && openai_adapt(s))
         return;
     if (s->tries > 0)
         snprintf(tries, sizeof(tries), " after %d retries", s->tries);

@@ -1,5 +1,6 @@
 #include "agent/openai_reply.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@ void eb_openai_reply_begin(struct eb_openai_reply *r, int max_tokens)
     for (i = 0; i < r->n_calls; i++) {
         eb_buf_reset(&r->calls[i].name);
         eb_buf_reset(&r->calls[i].args);
+        r->calls[i].id[0] = '\0';
     }
     r->max_tokens = max_tokens;
     r->max_bytes = REPLY_EVENT_BYTES + (size_t)max_tokens *
@@ -126,6 +128,30 @@ int eb_openai_says(const char *body, size_t len,
     return rc;
 }
 
+static int reply_in_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+int eb_openai_speaks_of(const char *body, size_t len, const char *const *names,
+                        int n)
+{
+    char *text = eb_xstrndup(len > 0 ? body : "", len);
+    const char *at;
+    int i, found = -1;
+
+    for (i = 0; i < n && found < 0; i++) {
+        size_t k = strlen(names[i]);
+
+        for (at = text; (at = strstr(at, names[i])) != NULL; at += k) {
+            if ((at == text || !reply_in_word(at[-1])) && !reply_in_word(at[k]))
+                found = i;
+        }
+    }
+    free(text);
+    return found;
+}
+
 /* Chunks of the stream */
 
 static void reply_piece(struct eb_openai_reply *r, const char *text)
@@ -140,24 +166,72 @@ static void reply_piece(struct eb_openai_reply *r, const char *text)
     r->ends[r->n_pieces++] = r->text.len;
 }
 
-/* The parts of a call come under its index; servers with one call may leave
- * it out. */
+/* The call with the id; -1: none. */
+static int reply_find(const struct eb_openai_reply *r, const char *id)
+{
+    int i;
+
+    for (i = 0; i < r->n_calls && *id != '\0'; i++) {
+        if (strncmp(r->calls[i].id, id, sizeof(r->calls[i].id) - 1) == 0)
+            return i;
+    }
+    return -1;
+}
+
+/* The parts of a call come under its index. Some servers leave it out, or say
+ * 0 for each of several calls: there another name begins another call. The id
+ * alone does not, since others give a new one to each part. */
+static int reply_place(const struct eb_openai_reply *r, const cJSON *v)
+{
+    double index = eb_json_get_num(v, "index", -1);
+    const char *id = eb_json_get_str(v, "id", "");
+    const char *name = eb_json_get_str(reply_get(v, "function"), "name", "");
+    int told = cJSON_IsNumber(reply_get(v, "index")), i = reply_find(r, id);
+
+    if (told && index != 0)
+        return index > 0 && index < EB_OPENAI_CALLS_MAX ? (int)index
+                                                        : EB_OPENAI_CALLS_MAX;
+    if (i >= 0)
+        return i;
+    i = told || r->n_calls == 0 ? 0 : r->n_calls - 1;
+    if (*name != '\0' && r->calls[i].name.len > 0 && (!told || *id != '\0'))
+        i = r->n_calls;
+    return i;
+}
+
 static int reply_call(struct eb_openai_reply *r, const cJSON *v,
                       struct eb_err *err)
 {
-    double index = eb_json_get_num(v, "index", 0);
+    int i = reply_place(r, v);
     const cJSON *f = reply_get(v, "function");
     struct eb_openai_call *call;
 
-    if (!(index >= 0 && index < EB_OPENAI_CALLS_MAX))
+    if (i >= EB_OPENAI_CALLS_MAX)
         return eb_fail(err, EB_ENET, "the server sent over %d tool calls",
                        EB_OPENAI_CALLS_MAX);
-    if ((int)index >= r->n_calls)
-        r->n_calls = (int)index + 1;
-    call = &r->calls[(int)index];
+    if (i >= r->n_calls)
+        r->n_calls = i + 1;
+    call = &r->calls[i];
+    if (call->id[0] == '\0')
+        snprintf(call->id, sizeof(call->id), "%s",
+                 eb_json_get_str(v, "id", ""));
     eb_buf_adds(&call->name, eb_json_get_str(f, "name", ""));
     eb_buf_adds(&call->args, eb_json_get_str(f, "arguments", ""));
     return 0;
+}
+
+/* A text, or a list of parts some of which are texts. */
+static void reply_content(struct eb_openai_reply *r, const cJSON *content)
+{
+    const cJSON *part;
+
+    if (cJSON_IsString(content))
+        reply_piece(r, content->valuestring);
+    cJSON_ArrayForEach(part, content)
+    {
+        if (strcmp(eb_json_get_str(part, "type", ""), "text") == 0)
+            reply_piece(r, eb_json_get_str(part, "text", ""));
+    }
 }
 
 static int reply_delta(struct eb_openai_reply *r, const cJSON *delta,
@@ -166,7 +240,7 @@ static int reply_delta(struct eb_openai_reply *r, const cJSON *delta,
     const cJSON *call;
     int rc = 0;
 
-    reply_piece(r, eb_json_get_str(delta, "content", ""));
+    reply_content(r, reply_get(delta, "content"));
     cJSON_ArrayForEach(call, reply_get(delta, "tool_calls"))
     {
         if (rc == 0)

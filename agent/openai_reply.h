@@ -12,6 +12,7 @@
 #define EB_OPENAI_SAYS_MAX 120
 
 struct eb_openai_call {
+    char id[64]; /* "": the server gives none */
     struct eb_buf name, args;
 };
 
@@ -55,5 +56,9 @@ int eb_openai_reply_next(struct eb_openai_reply *r, const char **piece,
  * EB_ELIMIT if it says that the prompt is too long, else EB_ENET. */
 int eb_openai_says(const char *body, size_t len,
                    char out[EB_OPENAI_SAYS_MAX + 1]);
+/* Which of the n names an error answer speaks of, as a word of its own;
+ * -1: none. */
+int eb_openai_speaks_of(const char *body, size_t len, const char *const *names,
+                        int n);
 
 #endif

@@ -128,4 +128,18 @@ static struct reply *ask(void)
     return &r;
 }
 
+/* The next reply fails with the code and a line that says so. */
+static inline void fails(int rc, const char *says)
+{
+    struct reply *r = ask();
+
+    assert_int_equal(r->rc, 0);
+    assert_true(r->end.over);
+    if (r->end.rc != rc || strstr(r->end.detail, says) == NULL)
+        print_error("%d: %s\n", r->end.rc, r->end.detail);
+    assert_int_equal(r->end.rc, rc);
+    assert_non_null(strstr(r->end.detail, says));
+    assert_null(strchr(r->end.detail, '\n'));
+}
+
 #endif
