@@ -86,12 +86,19 @@ struct eb_bench_shape {
 
 struct eb_engine_ops;
 
+#define EB_ENGINE_GPUS_MAX 16
+
 /* Drivers put this first in their own struct. */
 struct eb_engine {
     const struct eb_engine_ops *ops;
     int ctx;                /* tokens of a request that it really takes */
     int slots;              /* requests at once that it really takes */
     const char *flash_attn; /* what it made of it; NULL: does not tell */
+    /* The GPUs that it computes on, by PCI id ("0000:01:00.0"); none: on the
+     * processor. Only if gpus_known. */
+    int gpus_known;
+    const char *gpus[EB_ENGINE_GPUS_MAX];
+    size_t n_gpus;
 };
 
 struct eb_engine_ops {

@@ -184,6 +184,29 @@ static int llama_accelerated(void)
            ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_IGPU) != NULL;
 }
 
+/* Those boards; they live as long as the library. One without an id cannot be
+ * told from others. */
+static void llama_gpus(struct eb_engine *e)
+{
+    struct ggml_backend_dev_props props;
+    size_t i;
+
+    e->gpus_known = 1;
+    for (i = 0; i < ggml_backend_dev_count(); i++) {
+        ggml_backend_dev_t dev = ggml_backend_dev_get(i);
+        enum ggml_backend_dev_type type = ggml_backend_dev_type(dev);
+
+        if (type != GGML_BACKEND_DEVICE_TYPE_GPU &&
+            type != GGML_BACKEND_DEVICE_TYPE_IGPU)
+            continue;
+        ggml_backend_dev_get_props(dev, &props);
+        if (props.device_id == NULL || e->n_gpus == EB_ENGINE_GPUS_MAX)
+            e->gpus_known = 0;
+        else
+            e->gpus[e->n_gpus++] = props.device_id;
+    }
+}
+
 /* Flash attention of the CPU back end reads the cache row by row: with 800
  * tokens in it a reply took twice as long (README, "Flash attention"). With
  * an accelerator, llama.cpp decides. A quantised cache cannot do without. */
@@ -271,6 +294,7 @@ static int llama_open_context(struct llama *l, const char *path,
             err, EB_EENGINE, "%s: no context of %d tokens could be made: %s",
             path, l->cells, llama_said[0] != '\0' ? llama_said : "no memory");
     llama_open_threads(l);
+    llama_gpus(&l->base);
     /* The library rounds up for its own ends; the model was asked for ctx. */
     l->base.ctx = ctx;
     l->settings.batch = (int)llama_n_batch(l->ctx);

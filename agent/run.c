@@ -272,6 +272,7 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
         return rc;
     }
     m.load_ns = eb_clock_ns() - from;
+    eb_watch_engine(&r->watch, r->engine);
     m.facts = cJSON_CreateObject();
     m.ctx = r->engine->ctx;
     m.slots = r->engine->slots;

@@ -79,6 +79,12 @@ void eb_watch_end(struct eb_watch *w, int64_t items, int64_t tokens)
     eb_power_window_end(w->power);
 }
 
+void eb_watch_engine(struct eb_watch *w, const struct eb_engine *e)
+{
+    if (w != NULL && e->gpus_known)
+        eb_power_gpus(w->power, e->gpus, e->n_gpus);
+}
+
 void eb_watch_tick(struct eb_watch *w)
 {
     int64_t now;

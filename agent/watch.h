@@ -2,6 +2,7 @@
  * set of windows a record.
  *
  *     rc = eb_watch_open(&w, "", EB_POWER_AUTO, &err);  before engines open
+ *     eb_watch_engine(&w, engine);
  *     eb_watch_begin(&w, "whole", NULL, NULL);
  *       eb_watch_begin(&w, "cell", "triage", "en");
  *       ... eb_watch_tick(&w) now and then ...
@@ -20,6 +21,7 @@
 #include <cjson/cJSON.h>
 
 #include "agent/counters.h"
+#include "agent/engine.h"
 #include "agent/heat.h"
 #include "agent/power.h"
 
@@ -46,6 +48,8 @@ void eb_watch_begin(struct eb_watch *w, const char *name, const char *level,
                     const char *lang);
 /* What the window did; -1: not told. */
 void eb_watch_end(struct eb_watch *w, int64_t items, int64_t tokens);
+/* The energy of which GPUs counts, if the engine tells. */
+void eb_watch_engine(struct eb_watch *w, const struct eb_engine *e);
 /* Looks at temperatures and clocks, at most once a second. */
 void eb_watch_tick(struct eb_watch *w);
 

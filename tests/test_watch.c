@@ -89,10 +89,49 @@ static void test_run(void **state)
     assert_true(err.msg[0] != '\0');
 }
 
+/* Two boards; the engine computes on the second. */
+static void test_gpus(void **state)
+{
+    static const struct eb_engine engines[] = {
+        {.gpus_known = 0},
+        {.gpus_known = 1, .gpus = {"0000:c1:00.0"}, .n_gpus = 1}};
+    static const int boards[] = {2, 1};
+    const cJSON *sensors;
+    struct eb_watch w;
+    cJSON *rec;
+    size_t i;
+
+    (void)state;
+    setenv("EDGEBENCH_NVML", EB_BINARY_DIR "/tests/plugins/nvml_stub.so", 1);
+    for (i = 0; i < 2; i++) {
+        assert_int_equal(eb_watch_open(&w, "/nonexistent", EB_POWER_AUTO, NULL),
+                         0);
+        eb_watch_engine(&w, &engines[i]);
+        eb_watch_engine(NULL, &engines[i]);
+        rec = cJSON_CreateObject();
+        eb_watch_record(&w, rec);
+        sensors = cJSON_GetObjectItem(get(rec, "power", "best"), "sensors");
+        assert_int_equal(cJSON_GetArraySize(sensors), boards[i]);
+        assert_string_equal(
+            cJSON_GetArrayItem(sensors, boards[i] - 1)->valuestring,
+            "gpu 00000000:C1:00.0");
+        /* Heat is that of both. */
+        assert_int_equal(
+            cJSON_GetArraySize(cJSON_GetObjectItem(
+                cJSON_GetObjectItem(cJSON_GetObjectItem(rec, "heat"), "after"),
+                "gpus")),
+            2);
+        cJSON_Delete(rec);
+        eb_watch_close(&w);
+    }
+    unsetenv("EDGEBENCH_NVML");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_none),
-                                       cmocka_unit_test(test_run)};
+                                       cmocka_unit_test(test_run),
+                                       cmocka_unit_test(test_gpus)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
