@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/sysfs.h"
@@ -194,6 +195,18 @@ static int doctor_run(const char *sysroot, const char *capture, int json,
     return EB_EXIT_OK;
 }
 
+static int doctor_folders(const char *sysroot, const char *capture,
+                          struct eb_err *err)
+{
+    struct stat st;
+
+    if (capture != NULL && *capture == '\0')
+        return eb_fail(err, EB_EUSAGE, "--capture: the folder has no name");
+    if (*sysroot != '\0' && (stat(sysroot, &st) != 0 || !S_ISDIR(st.st_mode)))
+        return eb_fail(err, EB_EUSAGE, "--sysroot: %s is no folder", sysroot);
+    return 0;
+}
+
 int eb_doctor_main(int argc, char **argv)
 {
     const char *capture = NULL, *sysroot = "";
@@ -222,6 +235,10 @@ int eb_doctor_main(int argc, char **argv)
     }
     if (n_args > 0) {
         eb_error("doctor takes no arguments");
+        return EB_EXIT_USAGE;
+    }
+    if (doctor_folders(sysroot, capture, &err) != 0) {
+        eb_error("%s", err.msg);
         return EB_EXIT_USAGE;
     }
     return doctor_run(sysroot, capture, json, noise);

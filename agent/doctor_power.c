@@ -9,6 +9,9 @@
 #include "common/clock.h"
 
 #define POWER_PROOF_NS INT64_C(20000000)
+#define POWER_METER                                                            \
+    "an external meter: EDGEBENCH_METER=shelly:http://ADDRESS or "             \
+    "tasmota:http://ADDRESS"
 #define RAPL_RULE                                                              \
     "echo 'SUBSYSTEM==\"powercap\", ACTION==\"add\", RUN+=\"/bin/chmod o+r "   \
     "/sys/class/powercap/%k/energy_uj\"' | sudo tee "                          \
@@ -127,7 +130,7 @@ static void power_pi(struct doctor *d)
     eb_doctor_add(d, "power", "board", DOCTOR_MISSING,
                   "unsupported: the PMIC tells its rails only, not what the "
                   "board takes");
-    eb_doctor_fix(d, "an external meter: EDGEBENCH_METER=http://ADDRESS");
+    eb_doctor_fix(d, POWER_METER);
 }
 
 void eb_doctor_power(struct doctor *d)
@@ -154,6 +157,5 @@ void eb_doctor_power(struct doctor *d)
         return;
     eb_doctor_add(d, "power", "energy", DOCTOR_MISSING,
                   "absent: no source can be read; joules will be null");
-    eb_doctor_fix(d, "an external meter: EDGEBENCH_METER=http://ADDRESS "
-                     "(Shelly, Tasmota)");
+    eb_doctor_fix(d, POWER_METER);
 }

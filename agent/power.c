@@ -268,8 +268,8 @@ static int power_nothing(const struct eb_power *p, struct eb_err *err)
                            p->drivers[i].ops->name, p->drivers[i].reason);
     }
     return eb_fail(err, EB_ENODEV,
-                   "no power sensor on this machine (EDGEBENCH_METER names an "
-                   "external meter)");
+                   "no power sensor on this machine; edgebench doctor says "
+                   "why (EDGEBENCH_METER names an external meter)");
 }
 
 int eb_power_open(const char *sysroot, enum eb_power_mode mode,

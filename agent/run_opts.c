@@ -207,7 +207,8 @@ void eb_run_help(FILE *out)
           "  2  wrong usage\n"
           "  3  no model is sufficient: the largest fails a level\n"
           "  4  not shown: the items run do not settle it\n"
-          "  6  nothing could be measured: no model loads, or the run is void\n"
+          "  6  nothing could be measured: no model loads, the run is void,\n"
+          "     or --power require finds no sensor\n"
           "  7  --require-upload, and a record is only in the spool folder\n",
           out);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/power.h"
 #include "agent/run.h"
 #include "agent/talk.h"
 #include "common/fs.h"
@@ -128,6 +129,21 @@ static void test_find(void **state)
         eb_json_get_str(cJSON_GetObjectItem(recs[0], "model"), "name", ""),
         "org/m");
     assert_non_null(strstr(text(1, "status_reason"), "/nowhere/libx.so"));
+}
+
+static void test_power_required(void **state)
+{
+    struct eb_power *p;
+
+    (void)state;
+    if (eb_power_open("", EB_POWER_REQUIRE, NULL, &p, NULL) == 0) {
+        eb_power_close(p);
+        skip(); /* a machine that has a sensor */
+    }
+    assert_int_equal(
+        run("-m", "fake:empty", "--power", "require", "-l", "sort"),
+        EB_EXIT_UNFIT);
+    assert_int_equal(n_recs, 0);
 }
 
 static void test_broken(void **state)
@@ -384,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_key, setup, teardown),
         cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_find, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_power_required, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken_then_others, setup,
                                         teardown),
