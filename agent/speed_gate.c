@@ -1,6 +1,7 @@
 #include "agent/speed_gate.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,23 +64,59 @@ struct eb_speed_env eb_speed_env_real(void)
                                  .stop = gate_stop};
 }
 
-/* First line of /proc/stat, in clock ticks (proc_stat(5)): user nice system
- * idle iowait irq softirq steal; guest time is part of user. */
+/* A line of /proc/stat in clock ticks (proc_stat(5)): user nice system idle
+ * iowait irq softirq steal; guest time is part of user. -1: another line. */
+static int64_t gate_ticks(const char *line, int *cpu)
+{
+    long long t[8];
+    int n = 0;
+
+    *cpu = -1;
+    if (strncmp(line, "cpu", 3) != 0)
+        return -1;
+    if (line[3] != ' ' && (sscanf(line + 3, "%d%n", cpu, &n) != 1 || *cpu < 0))
+        return -1;
+    if (sscanf(line + 3 + n, "%lld %lld %lld %lld %lld %lld %lld %lld", &t[0],
+               &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) != 8)
+        return -1;
+    return t[0] + t[1] + t[2] + t[5] + t[6] + t[7];
+}
+
+/* Of the processors that we may use: what others do on those that taskset(1)
+ * or a container keeps from us does not disturb. All of them where the file
+ * does not tell them apart; -1: it tells nothing. */
+static int64_t gate_busy(const char *text)
+{
+    int64_t all = -1, ours = -1, ticks;
+    cpu_set_t set;
+    int cpu, known = sched_getaffinity(0, sizeof(set), &set) == 0;
+
+    for (; text != NULL; text = strchr(text, '\n')) {
+        text += *text == '\n';
+        ticks = gate_ticks(text, &cpu);
+        if (ticks >= 0 && cpu < 0)
+            all = ticks;
+        else if (ticks >= 0 && known && cpu < CPU_SETSIZE &&
+                 CPU_ISSET(cpu, &set))
+            ours = (ours < 0 ? 0 : ours) + ticks;
+    }
+    return ours >= 0 ? ours : all;
+}
+
 struct eb_speed_cpu eb_speed_cpu_now(const struct eb_speed_env *env)
 {
     struct eb_speed_cpu c = {.at_ns = env->now(env->arg),
                              .own_ns = env->own_cpu_ns(env->arg)};
     char *path = eb_xasprintf("%s/proc/stat", env->sysroot);
     struct eb_buf b = {0};
-    long long t[8];
     long hz = sysconf(_SC_CLK_TCK);
+    int64_t ticks = -1;
 
-    if (eb_fs_read(path, GATE_FILE_MAX, &b, NULL) == 0 && hz > 0 &&
-        sscanf(b.data, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &t[0],
-               &t[1], &t[2], &t[3], &t[4], &t[5], &t[6], &t[7]) == 8) {
+    if (eb_fs_read(path, GATE_FILE_MAX, &b, NULL) == 0 && b.len > 0)
+        ticks = gate_busy(b.data);
+    if (ticks >= 0 && hz > 0) {
         c.ok = 1;
-        c.busy_ns = (t[0] + t[1] + t[2] + t[5] + t[6] + t[7]) *
-                    (INT64_C(1000000000) / hz);
+        c.busy_ns = ticks * (INT64_C(1000000000) / hz);
     }
     eb_buf_free(&b);
     free(path);

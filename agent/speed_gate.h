@@ -1,7 +1,7 @@
 /* Is the machine quiet enough to measure on, and who disturbed?
  *
- * What other processes use is the busy time of all processors in /proc/stat
- * less our own (getrusage). The load average is recorded, but does not decide
+ * What other processes use is the busy time in /proc/stat of the processors
+ * that we may use, less our own (getrusage). The load average is recorded, but does not decide
  * where /proc/stat can be read: it counts our own threads of a minute ago.
  *
  * Example: two processors, 1 s in which they were busy 1.5 s together and we

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,6 +369,30 @@ static void test_gate_hot(void **state)
     cJSON_Delete(v);
 }
 
+/* A processor that we may not use is no matter of ours. */
+static void test_gate_affinity(void **state)
+{
+    struct eb_speed_env e = env();
+    cpu_set_t set;
+    char text[256];
+    int cpu = 0;
+
+    (void)state;
+    assert_int_equal(sched_getaffinity(0, sizeof(set), &set), 0);
+    while (!CPU_ISSET(cpu, &set))
+        cpu++;
+    e.own_cpu_ns = now; /* does not write the file */
+    snprintf(text, sizeof(text),
+             "cpu  1000 0 0 0 0 0 0 0 0 0\ncpu%d 100 0 0 7 0 0 0 0 0 0\n"
+             "cpu%d 900 0 0 0 0 0 0 0 0 0\nintr 5\n",
+             cpu, CPU_SETSIZE);
+    put("/proc/stat", text);
+    assert_true(eb_speed_cpu_now(&e).busy_ns ==
+                100 * (INT64_C(1000000000) / sysconf(_SC_CLK_TCK)));
+    put("/proc/stat", "cpu  1 2 3\n");
+    assert_false(eb_speed_cpu_now(&e).ok);
+}
+
 /* Idle processors may be used by others. */
 static void test_others_max(void **state)
 {
@@ -671,14 +696,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_series_narrow), T(test_series_wide),     T(test_series_few),
-        T(test_series_drift),  T(test_series_warm),     T(test_names),
-        T(test_duration),      T(test_options),         T(test_gate_quiet),
-        T(test_gate_busy),     T(test_gate_hot),        T(test_others_max),
-        T(test_suite),         T(test_suite_throttled), T(test_suite_watched),
-        T(test_suite_depth),   T(test_suite_unstable),  T(test_suite_disturbed),
-        T(test_suite_abba),    T(test_suite_broken),    T(test_suite_stopped),
-        T(test_suite_silent),  T(test_sustained)};
+        T(test_series_narrow),   T(test_series_wide),  T(test_series_few),
+        T(test_series_drift),    T(test_series_warm),  T(test_names),
+        T(test_duration),        T(test_options),      T(test_gate_quiet),
+        T(test_gate_busy),       T(test_gate_hot),     T(test_gate_affinity),
+        T(test_others_max),      T(test_suite),        T(test_suite_throttled),
+        T(test_suite_watched),   T(test_suite_depth),  T(test_suite_unstable),
+        T(test_suite_disturbed), T(test_suite_abba),   T(test_suite_broken),
+        T(test_suite_stopped),   T(test_suite_silent), T(test_sustained)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,14 +6,17 @@
 #
 #   tests/bench/overhead.sh BUILD LLAMA_BENCH ROUNDS MODEL ...
 #
+# Two rounds at least; THREADS and BUDGET (of the suite, 40s) may be set.
 # BUILD holds edgebench (and bench_peak, which is built there);
 # tests/bench/parity.sh says how LLAMA_BENCH is built.
 set -euo pipefail
+build=$(realpath -e "${1:?build folder}") bench=$(realpath -e "${2:?llama-bench}") rounds=${3:?rounds}
+shift 3
+models=()
+for model in "$@"; do models+=("$(realpath -e "$model")"); done
 cd "$(dirname "$0")/../.."
 . tests/bench/ratios.sh
-build=${1:?build folder} bench=${2:?llama-bench} rounds=${3:?rounds}
-shift 3
-threads=$(nproc)
+threads=${THREADS:-$(nproc)} budget=${BUDGET:-40s}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 cmake --build "$build" --target bench_peak >/dev/null
@@ -22,7 +25,7 @@ peak=$build/tests/bench_peak
 ours() {
     "$peak" "$tmp/ours.peak" "$build/edgebench" run --suite speed -m "$model" \
         --threads "$threads" --flash-attn off --depths 0 --batches 1 \
-        --no-requests --budget 40s --quiet --emit llama-bench >"$tmp/ours.json"
+        --no-requests --budget "$budget" --quiet --emit llama-bench >"$tmp/ours.json"
     echo "$(ratios_rate "$tmp/ours.json" 512 0) $(ratios_rate "$tmp/ours.json" 0 128)"
 }
 theirs() {
@@ -32,7 +35,7 @@ theirs() {
 }
 median_peak() { sort -n -k 2 "$1" | awk '{ v[NR] = $2 } END { printf "%.1f", v[int((NR + 1) / 2)] / 1024 }'; }
 
-for model in "$@"; do
+for model in "${models[@]}"; do
     rm -f "$tmp"/*.peak "$tmp/rounds"
     ratios_run "$rounds" "$tmp/rounds" ours theirs
     basename "$model"

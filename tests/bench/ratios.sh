@@ -25,8 +25,9 @@ ratios_show() {
     awk -v format="$2" '{ pp[NR] = $1 / $3; tg[NR] = $2 / $4 }
     function show(name, x,   i, m, s) {
         for (i = 1; i <= NR; i++) m += x[i] / NR
+        if (NR < 2) { printf "  %s %.4f, no interval of one round\n", name, m; return }
         for (i = 1; i <= NR; i++) s += (x[i] - m) ^ 2
-        s = sqrt(s / (NR - 1) / NR) * t[NR - 1]
+        s = sqrt(s / (NR - 1) / NR) * t[NR > 16 ? 15 : NR - 1]
         printf format "\n", name, m, m - s, m + s, NR
     }
     BEGIN { split("12.71 4.30 3.18 2.78 2.57 2.45 2.36 2.31 2.26 2.23 2.20 2.18 2.16 2.14 2.13", t, " ") }

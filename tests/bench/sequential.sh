@@ -4,7 +4,7 @@
 #
 #   tests/bench/sequential.sh BUILD
 set -euo pipefail
-build=${1:?build folder}
+build=$(realpath -e "${1:?build folder}")
 cd "$(dirname "$0")/../.."
 cmake --build "$build" --target bench_sequential >&2
 out=$(mktemp)
