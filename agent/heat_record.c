@@ -87,6 +87,8 @@ static void record_cooling(const struct eb_heat *h,
         record_num(row, "max_state", v, NULL);
         cJSON_AddItemToArray(rows, row);
     }
+    if (h->n_cooling == 0)
+        cJSON_AddStringToObject(out, "cooling_reason", "absent");
 }
 
 static void record_gpus(const struct eb_heat *h, const struct heat_snapshot *s,
@@ -106,6 +108,8 @@ static void record_gpus(const struct eb_heat *h, const struct heat_snapshot *s,
                    g->has_reasons ? (double)g->reasons : NAN, NULL);
         cJSON_AddItemToArray(rows, row);
     }
+    if (h->n_gpus == 0)
+        cJSON_AddStringToObject(out, "gpus_reason", "absent");
 }
 
 static void record_counters(const struct eb_heat *h,

@@ -253,6 +253,21 @@ static int power_whole(const struct eb_power *p)
     return 0;
 }
 
+void eb_power_advice(const struct eb_power *p, char *out, size_t size)
+{
+    size_t i;
+
+    *out = '\0';
+    for (i = 0; p != NULL && i < p->n_drivers && *out == '\0'; i++) {
+        const struct power_driver *d = &p->drivers[i];
+
+        /* A meter was named, so it is missed also where others measure. */
+        if (d->rc != 0 && d->rc != EB_ENODEV &&
+            (d->ops == &eb_power_meter || !power_whole(p)))
+            snprintf(out, size, "%s: %s", d->ops->name, d->reason);
+    }
+}
+
 static int power_nothing(const struct eb_power *p, struct eb_err *err)
 {
     size_t i;
@@ -358,25 +373,38 @@ void eb_power_idle(struct eb_power *p, int64_t ms)
     eb_power_window_end(p);
 }
 
-void eb_power_gpus(struct eb_power *p, const char *const *pci, size_t n)
+/* The sampler's thread does not look at `sum`. */
+static void power_sums(struct eb_power *p, const struct eb_power_hints *h)
 {
-    static const char *const none[] = {NULL};
-    const struct eb_power_hints h = {.pci = pci != NULL ? pci : none,
-                                     .n_pci = pci != NULL ? n : 0};
     size_t k;
 
-    if (p == NULL)
-        return;
-    p->gpu_known = 1;
-    p->cpu_only = h.n_pci == 0;
-    /* The sampler's thread does not look at `sum`. */
+    p->gpu_known = h->pci != NULL;
+    p->cpu_only = h->pci != NULL && h->n_pci == 0;
     for (k = 0; k < p->n; k++) {
         struct eb_power_sensor *m =
             &p->sources[k].dev->sensors[p->sources[k].index];
 
         if (m->pci[0] != '\0')
-            m->sum = eb_power_wanted(&h, m->pci) ? p->sums[k] : EB_POWER_SCOPES;
+            m->sum = eb_power_wanted(h, m->pci) ? p->sums[k] : EB_POWER_SCOPES;
     }
+}
+
+void eb_power_gpus(struct eb_power *p, const char *const *pci, size_t n)
+{
+    static const char *const none[] = {NULL};
+    const struct eb_power_hints h = {.pci = pci != NULL ? pci : none,
+                                     .n_pci = pci != NULL ? n : 0};
+
+    if (p != NULL)
+        power_sums(p, &h);
+}
+
+void eb_power_gpus_unknown(struct eb_power *p)
+{
+    const struct eb_power_hints h = {.pci = NULL};
+
+    if (p != NULL)
+        power_sums(p, &h);
 }
 
 int64_t eb_power_shortest_ms(struct eb_power *p)

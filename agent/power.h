@@ -133,6 +133,9 @@ int eb_power_open(const char *sysroot, enum eb_power_mode mode,
                   const struct eb_power_hints *h, struct eb_power **out,
                   struct eb_err *err);
 void eb_power_close(struct eb_power *p);
+/* Which sensor there is and cannot be used, and why: "battery: ..."; "" if
+ * there is none or others are enough. */
+void eb_power_advice(const struct eb_power *p, char *out, size_t size);
 
 /* name: idle, prefill, decode, whole, cell; level and lang may be NULL. All
  * three are copied. */
@@ -146,6 +149,8 @@ void eb_power_idle(struct eb_power *p, int64_t ms);
 /* The engine uses these GPUs (as in the hints, which may not know yet): only
  * their sensors count, and they before the processor's. n 0: none. */
 void eb_power_gpus(struct eb_power *p, const char *const *pci, size_t n);
+/* It does not tell: all GPUs count. */
+void eb_power_gpus_unknown(struct eb_power *p);
 /* The shortest window that is valid for all sensors that stand for a whole,
  * in milliseconds; 0: no sensor. An idle baseline or a repeated test should be
  * as long; a battery needs 50 s. */

@@ -175,6 +175,7 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
                       struct eb_err *err)
 {
     int rc = 0, stopped = 0;
+    char hex[EB_SHA256_HEX];
     size_t i;
 
     for (i = 0; i < r->n_prompts && rc == 0 && !stopped; i++) {
@@ -183,6 +184,11 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
                                    .status = "complete",
                                    .start = eb_device_conditions("")};
 
+        /* Whoever keeps this line can tell that no bar moved afterwards. */
+        eb_run_bars_sha256(r, part.prompt, hex);
+        eb_run_progress(r, "[%zu/%zu] %s: bars and order %.16s, seed %lld",
+                        r->at_model, r->n_models, m->name, hex,
+                        (long long)r->opts.seed);
         eb_watch_begin(&r->watch, "whole", NULL, NULL);
         stopped = eb_run_items(r, m, &part);
         eb_watch_end(&r->watch, cJSON_GetArraySize(part.items), -1);
@@ -388,6 +394,15 @@ static void run_warn_busy(const struct eb_run *r)
     cJSON_Delete(v);
 }
 
+static void run_warn_power(const struct eb_run *r)
+{
+    char why[320];
+
+    eb_power_advice(r->watch.power, why, sizeof(why));
+    if (*why != '\0')
+        eb_warn("not used for the energy: %s", why);
+}
+
 static void run_close(struct eb_run *r)
 {
     if (r->out != NULL && r->out != stdout)
@@ -514,6 +529,7 @@ int eb_run_main(int argc, char **argv)
     if (rc == 0) {
         eb_talk_catch_signals();
         run_warn_busy(&r);
+        run_warn_power(&r);
         rc = run_all(&r, &err);
     }
     if (rc != 0) {

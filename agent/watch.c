@@ -83,6 +83,8 @@ void eb_watch_engine(struct eb_watch *w, const struct eb_engine *e)
 {
     if (w != NULL && e->gpus_known)
         eb_power_gpus(w->power, e->gpus, e->n_gpus);
+    else if (w != NULL)
+        eb_power_gpus_unknown(w->power);
 }
 
 void eb_watch_tick(struct eb_watch *w)

@@ -48,7 +48,7 @@ void eb_watch_begin(struct eb_watch *w, const char *name, const char *level,
                     const char *lang);
 /* What the window did; -1: not told. */
 void eb_watch_end(struct eb_watch *w, int64_t items, int64_t tokens);
-/* The energy of which GPUs counts, if the engine tells. */
+/* The energy of which GPUs counts: the engine's, all if it does not tell. */
 void eb_watch_engine(struct eb_watch *w, const struct eb_engine *e);
 /* Looks at temperatures and clocks, at most once a second. */
 void eb_watch_tick(struct eb_watch *w);

@@ -158,11 +158,15 @@ static void test_gpu_choice(void **state)
 static void test_charging(void **state)
 {
     struct lab l = {0};
+    char text[320];
     struct eb_err err = {0};
     cJSON *v;
 
     (void)state;
     lab_open(&l, FIXTURE("android-charging"), NULL, EB_POWER_AUTO, NULL);
+    eb_power_advice(l.p, text, sizeof(text));
+    assert_non_null(strstr(text, "battery: "));
+    assert_non_null(strstr(text, "pull the cable"));
     v = eb_power_json(l.p);
     assert_string_equal(driver_state(v, "battery"), "unsupported");
     assert_non_null(strstr(driver_reason(v, "battery"), "pull the cable"));
@@ -174,6 +178,26 @@ static void test_charging(void **state)
         EB_ENODEV);
     assert_null(l.p);
     assert_non_null(strstr(err.msg, "cable"));
+}
+
+/* A meter that was named is missed also where a sensor measures. */
+static void test_advice(void **state)
+{
+    struct lab l = {.hints = {.meter = "http://1.2.3.4"}};
+    char text[320];
+
+    (void)state;
+    lab_open(&l, FIXTURE("orin-nano"), NULL, EB_POWER_AUTO, NULL);
+    eb_power_advice(l.p, text, sizeof(text));
+    assert_non_null(strstr(text, "meter: unsupported"));
+    eb_power_close(l.p);
+    l.hints.meter = "";
+    lab_open(&l, FIXTURE("orin-nano"), NULL, EB_POWER_AUTO, NULL);
+    eb_power_advice(l.p, text, sizeof(text));
+    assert_string_equal(text, "");
+    eb_power_close(l.p);
+    eb_power_advice(NULL, text, sizeof(text));
+    assert_string_equal(text, "");
 }
 
 /* The cable is plugged in while it runs. */
@@ -599,6 +623,7 @@ int main(void)
         cmocka_unit_test(test_doctor_says),
         cmocka_unit_test(test_gpu_choice),
         cmocka_unit_test(test_charging),
+        cmocka_unit_test(test_advice),
         cmocka_unit_test_setup_teardown(test_plugged_in, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rapl_sum, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rapl_denied, setup, teardown),

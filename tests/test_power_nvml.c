@@ -132,6 +132,11 @@ static void test_gpus_later(void **state)
     v = stub_run(&l);
     joules(v, 2000);
     cJSON_Delete(v);
+    eb_power_reset(l.p);
+    eb_power_gpus_unknown(l.p); /* and one whose engine does not tell */
+    v = stub_run(&l);
+    joules(v, 2600);
+    cJSON_Delete(v);
     eb_power_close(l.p);
 }
 
