@@ -7,6 +7,7 @@
 #include "agent/seat.h"
 #include "agent/tune_store.h"
 #include "agent/watch.h"
+#include "common/hash.h"
 #include "common/opt.h"
 #include "common/record.h"
 #include "workloads/suite.h"
@@ -117,6 +118,11 @@ struct eb_run {
  * The verdicts of the run and of every reader follow from it. */
 cJSON *eb_run_level_json(const struct eb_run *r, const struct eb_plan_level *pl,
                          enum eb_prompt_kind prompt);
+
+/* Over all that is settled before the first item: bars, errors, caps, prompts
+ * and the order of the items. */
+void eb_run_bars_sha256(const struct eb_run *r, enum eb_prompt_kind prompt,
+                        char hex[EB_SHA256_HEX]);
 
 /* --tuned. Reads the settings of a model before any is run; sha256 may be ""
  * for not known yet. */

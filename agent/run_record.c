@@ -134,6 +134,19 @@ static void record_prompt_hash(const struct eb_suite *s,
     eb_buf_free(&b);
 }
 
+/* Over the ids of the items in the order in which they would be played. */
+static void record_order_hash(const struct eb_plan_level *pl, char *hex)
+{
+    struct eb_buf b = {0};
+    size_t i;
+
+    eb_buf_adds(&b, "");
+    for (i = 0; i < pl->n_items; i++)
+        eb_buf_addf(&b, "%s\n", pl->items[i]->id);
+    eb_sha256(b.data, b.len, hex);
+    eb_buf_free(&b);
+}
+
 static void record_pools(const struct eb_run *r, const struct eb_plan_level *pl,
                          cJSON *out)
 {
@@ -162,6 +175,8 @@ cJSON *eb_run_level_json(const struct eb_run *r, const struct eb_plan_level *pl,
         cJSON_AddNumberToObject(v, "critical_cap", pl->level->critical_cap);
     cJSON_AddStringToObject(v, "stop", r->opts.stop);
     record_pools(r, pl, v);
+    record_order_hash(pl, hex);
+    cJSON_AddStringToObject(v, "order_sha256", hex);
     eb_run_reference_level(r, prompt, v);
     cJSON_AddStringToObject(v, "score", pl->scored ? "loglik" : "generate");
     cJSON_AddBoolToObject(v, "constrain", pl->grammar != NULL);
@@ -177,20 +192,28 @@ cJSON *eb_run_level_json(const struct eb_run *r, const struct eb_plan_level *pl,
     return v;
 }
 
-static void record_levels(const struct eb_run *r, enum eb_prompt_kind prompt,
-                          cJSON *rec)
+/* What is settled before the first item: levels and service_bars. */
+static cJSON *record_bars(const struct eb_run *r, enum eb_prompt_kind prompt)
 {
-    cJSON *levels = cJSON_AddArrayToObject(rec, "levels");
-    char hex[EB_SHA256_HEX];
+    cJSON *out = cJSON_CreateObject();
+    cJSON *levels = cJSON_AddArrayToObject(out, "levels");
     size_t i;
 
     for (i = 0; i < r->plan.n_levels; i++)
         cJSON_AddItemToArray(levels,
                              eb_run_level_json(r, &r->plan.levels[i], prompt));
-    eb_json_sha256(levels, hex);
-    cJSON_AddStringToObject(rec, "bars_sha256", hex);
-    cJSON_AddItemToObject(rec, "service_bars",
+    cJSON_AddItemToObject(out, "service_bars",
                           cJSON_Duplicate(r->suite.service_bars, 1));
+    return out;
+}
+
+void eb_run_bars_sha256(const struct eb_run *r, enum eb_prompt_kind prompt,
+                        char hex[EB_SHA256_HEX])
+{
+    cJSON *bars = record_bars(r, prompt);
+
+    eb_json_sha256(bars, hex);
+    cJSON_Delete(bars);
 }
 
 /* Every member of `from` into the record. */
@@ -203,6 +226,16 @@ static void record_move(cJSON *from, cJSON *rec)
         cJSON_AddItemToObject(rec, v->string, v);
     }
     cJSON_Delete(from);
+}
+
+static void record_levels(const struct eb_run *r, enum eb_prompt_kind prompt,
+                          cJSON *rec)
+{
+    char hex[EB_SHA256_HEX];
+
+    eb_run_bars_sha256(r, prompt, hex);
+    cJSON_AddStringToObject(rec, "bars_sha256", hex);
+    record_move(record_bars(r, prompt), rec);
 }
 
 static void record_measured(struct eb_run *r, const struct eb_run_model *m,

@@ -274,6 +274,46 @@ static void test_stops_early(void **state)
     assert_true(number(0, "act", "en", "n") < 0);
 }
 
+/* Digests of the order of the first level, and of all that is settled. */
+static void digests(const char *seed, char order[65], char bars[65])
+{
+    eb_record_list_free(recs, n_recs);
+    unlink(out);
+    run("-s", BIG_JOB, "-ltriage", "-mfake:empty", seed, NULL);
+    snprintf(order, 65, "%s",
+             eb_json_get_str(
+                 cJSON_GetArrayItem(cJSON_GetObjectItem(recs[0], "levels"), 0),
+                 "order_sha256", ""));
+    snprintf(bars, 65, "%s", text(0, "bars_sha256"));
+}
+
+/* What is settled before the first item: the same seed gives the same order,
+ * and the digest holds bars, order and service bars. */
+static void test_settled_before(void **state)
+{
+    char order[3][65], bars[3][65], hex[65];
+    cJSON *all = cJSON_CreateObject();
+
+    (void)state;
+    digests("--seed=7", order[0], bars[0]);
+    digests("--seed=8", order[1], bars[1]);
+    digests("--seed=7", order[2], bars[2]);
+    assert_int_equal(strlen(order[0]), 64);
+    assert_string_equal(order[0], order[2]);
+    assert_string_equal(bars[0], bars[2]);
+    assert_string_not_equal(order[0], order[1]);
+    assert_string_not_equal(bars[0], bars[1]);
+    cJSON_AddItemToObject(
+        all, "levels",
+        cJSON_Duplicate(cJSON_GetObjectItem(recs[0], "levels"), 1));
+    cJSON_AddItemToObject(
+        all, "service_bars",
+        cJSON_Duplicate(cJSON_GetObjectItem(recs[0], "service_bars"), 1));
+    eb_json_sha256(all, hex);
+    assert_string_equal(hex, bars[0]);
+    cJSON_Delete(all);
+}
+
 static void test_never_stops(void **state)
 {
     (void)state;
@@ -410,6 +450,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_verdicts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_shown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stops_early, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_settled_before, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_stops, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trials, setup, teardown),
         cmocka_unit_test_setup_teardown(test_loglik, setup, teardown),
