@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -373,6 +374,27 @@ static void test_sequence(void **state)
     assert_int_equal(n_recs, 2);
 }
 
+static double alpha_of(size_t i)
+{
+    const cJSON *levels = cJSON_GetObjectItem(recs[i], "levels");
+
+    return eb_json_get_num(cJSON_GetArrayItem(levels, 0), "alpha", -1);
+}
+
+/* From the smallest on, any of the models could pass by chance: each gets its
+ * share of the error. From the largest on, the first failure ends it. */
+static void test_smallest_first(void **state)
+{
+    (void)state;
+    run("-m", "fake:empty", "-m", "fake:key", "-lsort", "--smallest-first");
+    assert_true(n_recs > 0);
+    assert_true(fabs(alpha_of(0) - 0.05 / 2) < 1e-12);
+    eb_record_list_free(recs, n_recs);
+    unlink(out);
+    run("-m", "fake:empty", "-m", "fake:key", "-lsort", NULL);
+    assert_true(fabs(alpha_of(0) - 0.05) < 1e-12);
+}
+
 /* The same model is not worse than itself; a stopped run is no reference. */
 static void test_reference(void **state)
 {
@@ -455,6 +477,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_trials, setup, teardown),
         cmocka_unit_test_setup_teardown(test_loglik, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sequence, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_smallest_first, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reference, setup, teardown),
         cmocka_unit_test_setup_teardown(test_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_usage, setup, teardown),

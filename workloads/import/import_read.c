@@ -69,9 +69,7 @@ char *eb_import_dir(const char *path, const char *const *below,
 static int text_is_packed(const struct eb_buf *b)
 {
     static const char *const heads[] = {"\x1f\x8b", "PK\x03\x04", "BZh",
-                                        "\xfd"
-                                        "7zXZ",
-                                        "\x28\xb5\x2f\xfd"};
+                                        "\xfd\x37zXZ", "\x28\xb5\x2f\xfd"};
     size_t i;
 
     for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
