@@ -27,6 +27,7 @@
 
 static const char *const capture_files[] = {
     "/proc/cpuinfo",
+    "/dumpsys/thermalservice",
     "/proc/meminfo",
     "/proc/loadavg",
     "/proc/self/status",

@@ -121,6 +121,7 @@ static void heat_snapshot(struct eb_heat *h, struct heat_snapshot *s)
     /* Where nvpmodel of a Jetson keeps its mode: "pmode:0002". */
     eb_sysfs_text(h->sysroot, "/var/lib/nvpmodel/status", s->power_mode,
                   sizeof(s->power_mode));
+    s->android_why = eb_heat_android(h->sysroot, &s->android);
     eb_heat_mark(h, &s->mark);
 }
 
@@ -388,9 +389,19 @@ int eb_heat_throttled(const struct eb_heat *h, const struct eb_heat_mark *since,
 
 int eb_heat_between(const struct eb_heat *h, char *why, size_t size)
 {
+    int android = h->before.android > h->after.android ? h->before.android
+                                                       : h->after.android;
+    int seen;
+
     if (!h->before.taken || !h->after.taken) {
         snprintf(why, size, "not measured");
         return -1;
     }
-    return heat_compare(h, &h->before.mark, &h->after.mark, why, size);
+    seen = heat_compare(h, &h->before.mark, &h->after.mark, why, size);
+    if (seen > 0 || android < 0)
+        return seen;
+    if (android > 0)
+        snprintf(why, size, "Android's thermal status was %d (%s)", android,
+                 eb_heat_android_word(android));
+    return android > 0;
 }

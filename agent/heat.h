@@ -10,9 +10,9 @@
  *     eb_heat_close(h);
  *
  * Read are thermal zones and the chips' own sensors in hwmon, cooling
- * devices, cpufreq, devfreq, and the counters of throttle events (Intel
- * thermal_throttle, Jetson over-current, Raspberry Pi get_throttled), and
- * GPUs that are added: eb_heat_nvml_add, eb_heat_add_gpu.
+ * devices, cpufreq, devfreq, Android's thermal status, the counters of throttle
+ * events (Intel thermal_throttle, Jetson over-current, Raspberry Pi
+ * get_throttled), and GPUs that are added: eb_heat_nvml_add, eb_heat_add_gpu.
  *
  * After open and add_gpu nothing is allocated until record. sample may be
  * called by one thread while another uses mark and throttled; before, after

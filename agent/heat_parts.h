@@ -46,6 +46,8 @@ struct heat_snapshot {
     double ceiling_khz[EB_HEAT_CLOCKS_MAX];
     char governor[EB_HEAT_CLOCKS_MAX][24];
     char power_mode[24]; /* nvpmodel; "" if there is none */
+    int android;         /* thermal status, -1 with why */
+    const char *android_why;
     struct eb_heat_mark mark;
 };
 
@@ -84,6 +86,9 @@ struct eb_heat {
 void eb_heat_find(struct eb_heat *h);
 /* NULL and degrees, or why not. */
 const char *eb_heat_zone_read(const struct eb_heat *h, int i, double *c);
+/* heat_android.c: NULL and the status, 0 to 6, or why not. */
+const char *eb_heat_android(const char *sysroot, int *status);
+const char *eb_heat_android_word(int status);
 /* Between before and after: as eb_heat_throttled. */
 int eb_heat_between(const struct eb_heat *h, char *why, size_t size);
 

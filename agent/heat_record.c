@@ -145,6 +145,10 @@ static void record_snapshot(const struct eb_heat *h, const char *key,
     record_cooling(h, s, v);
     record_counters(h, s, v);
     record_gpus(h, s, v);
+    if (s->android >= 0)
+        cJSON_AddNumberToObject(v, "android_thermal_status", s->android);
+    else if (strcmp(s->android_why, "absent") != 0)
+        eb_json_add_null(v, "android_thermal_status", s->android_why);
     if (s->power_mode[0] != '\0')
         cJSON_AddStringToObject(v, "nvpmodel", s->power_mode);
 }

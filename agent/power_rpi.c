@@ -20,9 +20,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +27,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/ask.h"
 #include "agent/power.h"
-#include "common/clock.h"
 #include "common/fs.h"
 #include "common/mem.h"
 
@@ -42,8 +39,7 @@
 #define RPI_FIRST_NS                                                           \
     INT64_C(2000000000) /* it may have to come from the card                   \
                          */
-#define RPI_LIMIT_NS INT64_C(300000000)
-#define RPI_KILL_NS INT64_C(20000000)
+#define RPI_LIMIT_NS INT64_C(500000000)
 #define RPI_LATE_MAX 4 /* in a row */
 #define RPI_TEXT_MAX 4096
 #define RPI_MAX_W 60
@@ -55,7 +51,8 @@ struct rpi {
     char *command;  /* or ... */
     char *recorded; /* a file with its answer */
     struct eb_rpi_pmic first;
-    pid_t stray;     /* ended, but the kernel still holds it; 0: none */
+    int fresh;       /* first was not read yet: the probe behind open */
+    pid_t stray;     /* see eb_ask */
     atomic_int late; /* reads in a row; also read for the record */
 };
 
@@ -167,116 +164,14 @@ int eb_rpi_pmic_parse(const char *text, struct eb_rpi_pmic *out)
     return out->uw > 0 ? 0 : EB_EINVAL;
 }
 
-/* The command */
-
-static int rpi_spawn(const char *command, int out, pid_t *pid)
-{
-    char *argv[] = {(char *)command, "pmic_read_adc", NULL};
-    char *env[] = {"LC_ALL=C", "PATH=/usr/bin:/bin", NULL};
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    int e;
-
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null",
-                                     O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null",
-                                     O_WRONLY, 0);
-    posix_spawnattr_init(&attr);
-    /* A group, so that all of it can be ended. */
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
-    e = posix_spawn(pid, command, &files, &attr, argv, env);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&files);
-    return e == 0 ? 0 : eb_code_from_errno(e);
-}
-
-/* Milliseconds that are left, 0 if none. */
-static int rpi_left(int64_t until_ns)
-{
-    int64_t ns = until_ns - eb_clock_ns();
-
-    return ns > 0 ? (int)(ns / 1000000) + 1 : 0;
-}
-
-/* Everything that it writes. */
-static int rpi_collect(int fd, char *out, size_t size, int64_t until_ns)
-{
-    struct pollfd p = {.fd = fd, .events = POLLIN};
-    size_t len = 0;
-    ssize_t n;
-    int left;
-
-    for (;;) {
-        left = rpi_left(until_ns);
-        if (left == 0)
-            return EB_ELIMIT;
-        if (poll(&p, 1, left) <= 0)
-            continue;
-        n = read(fd, out + len, size - 1 - len);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN))
-            continue;
-        if (n < 0)
-            return EB_EIO;
-        len += (size_t)n;
-        out[len] = '\0';
-        if (n == 0)
-            return 0;
-        if (len == size - 1)
-            return EB_EPARSE; /* no such answer is so long */
-    }
-}
-
-/* 1 once it is gone. */
-static int rpi_wait(pid_t pid, int *status, int64_t until_ns)
-{
-    pid_t got;
-
-    while ((got = waitpid(pid, status, WNOHANG)) == 0 && rpi_left(until_ns) > 0)
-        poll(NULL, 0, 1);
-    return got != 0;
-}
-
-/* Its end: 0 if it went well. A process that hangs in the firmware's call
- * cannot be killed, so that is not waited for either. */
-static int rpi_end(struct rpi *p, pid_t pid, int rc, int64_t until_ns)
-{
-    int status = -1;
-
-    if (rc == 0 && !rpi_wait(pid, &status, until_ns))
-        rc = EB_ELIMIT;
-    else if (rc == 0)
-        return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EB_EIO;
-    kill(-pid, SIGKILL);
-    if (!rpi_wait(pid, &status, eb_clock_ns() + RPI_KILL_NS))
-        p->stray = pid;
-    return rc;
-}
+/* The driver */
 
 static int rpi_run(struct rpi *p, char *out, size_t size, int64_t limit_ns)
 {
-    int64_t until_ns = eb_clock_ns() + limit_ns;
-    int fds[2], rc;
-    pid_t pid;
+    char *argv[] = {p->command, "pmic_read_adc", NULL};
 
-    out[0] = '\0';
-    if (p->stray > 0 && waitpid(p->stray, NULL, WNOHANG) == 0)
-        return EB_ELIMIT;
-    p->stray = 0;
-    if (pipe2(fds, O_CLOEXEC) != 0)
-        return EB_EIO;
-    rc = rpi_spawn(p->command, fds[1], &pid);
-    close(fds[1]);
-    if (rc == 0) {
-        rc = rpi_collect(fds[0], out, size, until_ns);
-        rc = rpi_end(p, pid, rc, until_ns);
-    }
-    close(fds[0]);
-    return rc;
+    return eb_ask(argv, limit_ns, &p->stray, out, size);
 }
-
-/* The driver */
 
 static int rpi_ask(struct rpi *p, struct eb_rpi_pmic *out, int64_t limit_ns)
 {
@@ -296,6 +191,11 @@ static int rpi_read(struct eb_power_dev *d, size_t i,
     int rc;
 
     (void)i;
+    if (p->fresh) {
+        p->fresh = 0;
+        r->value = p->first.uw;
+        return 0;
+    }
     if (p->late == RPI_LATE_MAX)
         return EB_ELIMIT;
     rc = rpi_ask(p, &now, RPI_LIMIT_NS);
@@ -424,6 +324,7 @@ static int rpi_open(const struct eb_power_hints *h, struct eb_power_dev **out,
     m->step_ms = m->poll_ms = RPI_POLL_MS;
     m->stuck_ms = RPI_STUCK_MS;
     m->max_w = RPI_MAX_W;
+    p->fresh = 1;
     m->method = "vcgencmd pmic_read_adc, sum of volt x ampere";
     *out = &p->dev;
     return 0;

@@ -153,6 +153,48 @@ static void test_pixel(void **state)
     machine_close();
 }
 
+/* Nothing but Android's own word; it cools down, and is asked badly. */
+static void test_android(void **state)
+{
+    static const struct {
+        const char *before, *after, *why; /* NULL: not throttled */
+    } all[] = {
+        {"Thermal Status: 0\\n", "Thermal Status: 0\\n", NULL},
+        {"a\\nThermal Status: 0\\n", "Thermal Status: 3\\nb\\n", "3 (severe)"},
+        {"Thermal Status: 1\\n", "Thermal Status: 0\\n", "1 (light)"},
+        {"Thermal Status: 7\\n", "Thermal Status: -1\\n", "absent: nothing"},
+        {"Can't find service\\n", "\\n", "absent: nothing"}};
+    struct eb_heat *h;
+    const cJSON *after;
+    cJSON *rec;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        machine_open(NULL);
+        machine_set("/dumpsys/thermalservice", all[i].before);
+        eb_heat_open(machine_root, &h);
+        eb_heat_before(h);
+        machine_set("/dumpsys/thermalservice", all[i].after);
+        eb_heat_after(h);
+        rec = eb_heat_record(h);
+        if (all[i].why == NULL)
+            assert_true(cJSON_IsFalse(cJSON_GetObjectItem(rec, "throttled")));
+        else
+            assert_non_null(strstr(
+                eb_json_get_str(rec, "throttled_why",
+                                eb_json_get_str(rec, "throttled_reason", "")),
+                all[i].why));
+        after = cJSON_GetObjectItem(rec, "after");
+        if (i > 2)
+            assert_true(cJSON_IsNull(
+                cJSON_GetObjectItem(after, "android_thermal_status")));
+        cJSON_Delete(rec);
+        eb_heat_close(h);
+        machine_close();
+    }
+}
+
 static void test_epyc(void **state)
 {
     struct eb_heat *h;
@@ -363,11 +405,12 @@ static void test_between(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_orin),   cmocka_unit_test(test_raspberry),
-        cmocka_unit_test(test_intel),  cmocka_unit_test(test_pixel),
-        cmocka_unit_test(test_epyc),   cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_series), cmocka_unit_test(test_gpu),
-        cmocka_unit_test(test_nvml),   cmocka_unit_test(test_between),
+        cmocka_unit_test(test_orin),    cmocka_unit_test(test_raspberry),
+        cmocka_unit_test(test_intel),   cmocka_unit_test(test_pixel),
+        cmocka_unit_test(test_epyc),    cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_series),  cmocka_unit_test(test_gpu),
+        cmocka_unit_test(test_android), cmocka_unit_test(test_nvml),
+        cmocka_unit_test(test_between),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
