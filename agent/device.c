@@ -392,17 +392,3 @@ void eb_device_memory(const char *sysroot, cJSON *out)
     device_kb(b.data, why, "VmHWM", out, "vm_hwm_bytes");
     eb_buf_free(&b);
 }
-
-void eb_device_memory_reset(const char *sysroot)
-{
-    char *path = eb_xasprintf("%s/proc/self/clear_refs", sysroot);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-    /* 5 resets the peak resident set: proc(5). */
-    if (fd >= 0) {
-        if (write(fd, "5", 1) != 1)
-            fd = fd + 0; /* then the peak is that of the process */
-        close(fd);
-    }
-    free(path);
-}

@@ -17,9 +17,6 @@ cJSON *eb_device_conditions(const char *sysroot);
 
 /* rss_anon_bytes, rss_file_bytes, vm_hwm_bytes of this process. */
 void eb_device_memory(const char *sysroot, cJSON *out);
-/* Starts vm_hwm_bytes anew; where the kernel does not let us, the peak is
- * that of the whole process. */
-void eb_device_memory_reset(const char *sysroot);
 
 /* Cores this process may use, at least 1: the default number of threads. */
 int eb_device_threads(void);

@@ -165,3 +165,12 @@ cJSON *eb_memory_phase(const char *sysroot, const char *phase, int scoped,
     memory_model(sysroot, model, out);
     return out;
 }
+
+void eb_memory_shared_peak(cJSON *memory)
+{
+    cJSON_DeleteItemFromObjectCaseSensitive(memory, "vm_hwm_bytes");
+    cJSON_DeleteItemFromObjectCaseSensitive(memory, "vm_hwm_bytes_reason");
+    eb_json_add_null(memory, "vm_hwm_bytes",
+                     "unsupported: the kernel does not start the peak anew, "
+                     "and other models ran before");
+}

@@ -30,4 +30,8 @@ int eb_memory_begin(const char *sysroot);
 cJSON *eb_memory_phase(const char *sysroot, const char *phase, int scoped,
                        const char *model);
 
+/* vm_hwm_bytes was not started anew and other models ran before, larger ones
+ * perhaps: null with the reason, so that no bar is held against it. */
+void eb_memory_shared_peak(cJSON *memory);
+
 #endif

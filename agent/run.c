@@ -12,6 +12,7 @@
 #include "agent/bandwidth.h"
 #include "agent/device.h"
 #include "agent/engine_fake.h"
+#include "agent/memory.h"
 #include "agent/run_parts.h"
 #include "agent/speed.h"
 #include "agent/speed_suite.h"
@@ -202,6 +203,8 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
         cJSON_Delete(m->memory);
         m->memory = cJSON_CreateObject();
         eb_device_memory("", m->memory);
+        if (m->shared_peak)
+            eb_memory_shared_peak(m->memory);
         r->engine->ops->facts(r->engine, m->facts, m->memory);
         if (!cJSON_HasObjectItem(m->memory, "context_bytes"))
             eb_json_add_null(m->memory, "context_bytes", "unsupported");
@@ -267,7 +270,7 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
         else
             eb_sha256_file(path, m.sha256, NULL);
     }
-    eb_device_memory_reset("");
+    m.shared_peak = !eb_memory_begin("") && r->at_model > 1;
     from = eb_clock_ns();
     rc = eb_engine_open(path, &r->settings, &r->engine, &why);
     if (rc == 0)

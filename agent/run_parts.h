@@ -153,6 +153,7 @@ struct eb_run_model {
     int ctx;         /* that was made */
     int slots;
     const char *flash_attn; /* NULL: unknown */
+    int shared_peak;        /* eb_memory_shared_peak */
 };
 
 /* What a cell of a throughput run took. */

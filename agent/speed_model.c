@@ -154,6 +154,7 @@ static void model_phase(struct eb_speed *s, struct eb_speed_model *v,
     cJSON *row = eb_memory_phase(s->env.sysroot, name, scoped,
                                  v->m.file_bytes >= 0 ? v->m.path : NULL);
 
+    v->m.shared_peak |= !scoped && s->run.at_model > 1;
     if (strcmp(name, "batches") != 0)
         v->peak_bytes =
             fmax(v->peak_bytes, eb_json_get_num(row, "vm_hwm_bytes", 0));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/device.h"
+#include "agent/memory.h"
 #include "agent/speed_parts.h"
 #include "common/clock.h"
 #include "common/json.h"
@@ -131,6 +132,8 @@ static void record_memory(struct eb_speed_model *v, cJSON *rec)
     if (v->peak_bytes > 0)
         cJSON_ReplaceItemInObjectCaseSensitive(
             out, "vm_hwm_bytes", cJSON_CreateNumber(v->peak_bytes));
+    if (v->m.shared_peak)
+        eb_memory_shared_peak(out);
     cJSON_AddItemToObject(out, "phases", v->phases);
     v->phases = NULL;
 }

@@ -106,10 +106,25 @@ static void test_absent(void **state)
     cJSON_Delete(v);
 }
 
+/* The peak of a larger model before is no model's own. */
+static void test_shared_peak(void **state)
+{
+    cJSON *v = cJSON_CreateObject();
+
+    (void)state;
+    cJSON_AddNumberToObject(v, "vm_hwm_bytes", 5);
+    eb_memory_shared_peak(v);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v, "vm_hwm_bytes")));
+    assert_non_null(strstr(eb_json_get_str(v, "vm_hwm_bytes_reason", ""),
+                           "other models ran before"));
+    cJSON_Delete(v);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_phase, setup, tree_teardown),
+        cmocka_unit_test(test_shared_peak),
         cmocka_unit_test_setup_teardown(test_cgroup_v1, setup, tree_teardown),
         cmocka_unit_test_setup_teardown(test_absent, setup, tree_teardown)};
 
