@@ -1,6 +1,5 @@
 #include "agent/device.h"
 
-#include <fcntl.h>
 #include <hwloc.h>
 #include <sched.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* The program `edgebench`: a table of commands. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,6 +18,8 @@
 #define EB_HAVE_REPORT 1
 #include "agent/upload.h"
 #endif
+
+#define MAIN_MMAP_BYTES (1 << 20)
 
 struct command {
     const char *name;
@@ -90,6 +93,10 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     const struct command *c;
 
+    /* Buffers of a context go back to the kernel when it closes. Else glibc
+     * raises this bound with the first of them and keeps the others, some 20
+     * MB that then look like the model's (mallopt(3)). */
+    mallopt(M_MMAP_THRESHOLD, MAIN_MMAP_BYTES);
     eb_log_setup("edgebench", EB_LOG_INFO);
 #ifdef EB_HAVE_REPORT
     eb_report_set_fetch(eb_upload_get);
