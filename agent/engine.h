@@ -139,7 +139,8 @@ struct eb_engine_ops {
                  const char *const *options, size_t n, double *logprob,
                  struct eb_err *err);
     /* Before each bench, and not timed: forgets all but the shape's depth in
-     * each of its sequences. EB_ELIMIT: there is no room for the shape. */
+     * each of its sequences, and what slots hold. EB_EBUSY: a slot is in use;
+     * EB_ELIMIT: there is no room for the shape. */
     int (*bench_fill)(struct eb_engine *e, const struct eb_bench_shape *s,
                       struct eb_err *err);
     /* The shape's prompt, then its single tokens, each waited for, no

@@ -239,8 +239,6 @@ static void llama_open_threads(struct llama *l)
             tp.cpumask[i] = eb_cpus_has(&l->settings.cpus, i);
     }
     l->threads = ggml_threadpool_new(&tp);
-    if (l->threads != NULL)
-        llama_attach_threadpool(l->ctx, l->threads, NULL);
 }
 
 struct llama_context_params llama_context_wanted(struct llama *l, int cells,
@@ -274,10 +272,33 @@ struct llama_context *llama_new_context(struct llama *l, int cells,
                                  llama_context_wanted(l, cells, sequences));
 }
 
-static int llama_open_context(struct llama *l, const char *path,
-                              struct eb_err *err)
+int llama_context_need(struct llama *l, struct eb_err *err)
 {
-    int train = llama_model_n_ctx_train(l->model), ctx = l->settings.ctx;
+    if (l->ctx != NULL)
+        return 0;
+    l->ctx = llama_new_context(l, l->cells,
+                               l->base.slots == 1 ? 1 : l->base.slots + 1);
+    if (l->ctx == NULL)
+        return eb_fail(err, EB_EENGINE,
+                       "%s: no context of %d tokens could be made: %s", l->path,
+                       l->cells,
+                       llama_said[0] != '\0' ? llama_said : "no memory");
+    if (l->threads != NULL)
+        llama_attach_threadpool(l->ctx, l->threads, NULL);
+    return 0;
+}
+
+void llama_context_drop(struct llama *l)
+{
+    if (l->ctx != NULL)
+        llama_free(l->ctx);
+    l->ctx = NULL;
+    llama_slots_forget(l);
+}
+
+static int llama_open_context(struct llama *l, struct eb_err *err)
+{
+    int train = llama_model_n_ctx_train(l->model), ctx = l->settings.ctx, rc;
 
     if (train > 0 && train < ctx)
         ctx = train;
@@ -287,13 +308,10 @@ static int llama_open_context(struct llama *l, const char *path,
             ? 1
             : l->settings.slots;
     l->cells = llama_cells(ctx, l->base.slots);
-    l->ctx = llama_new_context(l, l->cells,
-                               l->base.slots == 1 ? 1 : l->base.slots + 1);
-    if (l->ctx == NULL)
-        return eb_fail(
-            err, EB_EENGINE, "%s: no context of %d tokens could be made: %s",
-            path, l->cells, llama_said[0] != '\0' ? llama_said : "no memory");
     llama_open_threads(l);
+    rc = llama_context_need(l, err);
+    if (rc != 0)
+        return rc;
     llama_gpus(&l->base);
     /* The library rounds up for its own ends; the model was asked for ctx. */
     l->base.ctx = ctx;
@@ -371,7 +389,7 @@ static int llama_open(const char *path, const struct eb_engine_settings *s,
     llama_weights = llama_cache = llama_compute = 0;
     rc = llama_open_model(l, path, err);
     if (rc == 0)
-        rc = llama_open_context(l, path, err);
+        rc = llama_open_context(l, err);
     if (rc != 0) {
         llama_close(&l->base);
         return rc;

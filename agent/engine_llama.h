@@ -99,6 +99,15 @@ struct llama_context_params llama_context_wanted(struct llama *l, int cells,
 struct llama_context *llama_new_context(struct llama *l, int cells,
                                         int sequences);
 void llama_bench_close(struct llama *l);
+/* The slots' context is made at open and given up for the bench's: two at
+ * once are more than a device may have memory for. What slots hold is lost. */
+void llama_context_drop(struct llama *l);
+/* Makes it anew if it was given up; EB_EENGINE: it cannot be made. */
+int llama_context_need(struct llama *l, struct eb_err *err);
+/* EB_EBUSY if a slot is in use. */
+int llama_slots_free(const struct llama *l, struct eb_err *err);
+/* All slots are free and hold nothing. */
+void llama_slots_forget(struct llama *l);
 /* Adds the record's `model.shape` (engine_llama_shape.c). */
 void llama_shape(struct llama *l, cJSON *model);
 

@@ -84,7 +84,7 @@ void llama_bench_close(struct llama *l)
     l->bench_filled = 0;
 }
 
-/* As llama-bench makes it: no larger than the shape. */
+/* As llama-bench makes it: no larger than the shape, and the only one. */
 static int bench_open(struct llama *l, const struct eb_bench_shape *s,
                       struct eb_err *err)
 {
@@ -93,6 +93,7 @@ static int bench_open(struct llama *l, const struct eb_bench_shape *s,
     if (l->bench != NULL && memcmp(&l->bench_shape, s, sizeof(*s)) == 0)
         return 0;
     llama_bench_close(l);
+    llama_context_drop(l);
     l->bench = llama_new_context(l, cells, s->batch);
     if (l->bench == NULL)
         return eb_fail(err, EB_ELIMIT, "no memory for %d cells", cells);
@@ -121,8 +122,10 @@ int llama_bench_fill(struct eb_engine *e, const struct eb_bench_shape *s,
                      struct eb_err *err)
 {
     struct llama *l = (struct llama *)e;
-    int rc = bench_room(l, s, err), i;
+    int rc = llama_slots_free(l, err), i;
 
+    if (rc == 0)
+        rc = bench_room(l, s, err);
     if (rc == 0)
         rc = bench_open(l, s, err);
     if (rc != 0 || bench_cut(l, s))

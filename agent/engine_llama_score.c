@@ -173,12 +173,12 @@ int llama_score(struct eb_engine *e, const char *prompt,
     struct llama *l = (struct llama *)e;
     struct score s = {.l = l, .n = n};
     size_t i, to;
-    int rc;
+    int rc = llama_slots_free(l, err);
 
-    for (i = 0; i < (size_t)e->slots; i++) {
-        if (l->slots[i].state != LLAMA_FREE)
-            return eb_fail(err, EB_EBUSY, "slot %zu is in use", i);
-    }
+    if (rc == 0)
+        rc = llama_context_need(l, err);
+    if (rc != 0)
+        return rc;
     /* Their sequences serve the options, and what all free slots keep may
      * fill the cache. */
     for (i = 1; i < (size_t)e->slots; i++)

@@ -61,7 +61,9 @@ int llama_slot_start(struct eb_engine *e, int slot, const struct eb_request *r,
 
     if (s->state != LLAMA_FREE)
         return eb_fail(err, EB_EBUSY, "slot %d is in use", slot);
-    rc = llama_slot_constrain(l, s, r->grammar, err);
+    rc = llama_context_need(l, err);
+    if (rc == 0)
+        rc = llama_slot_constrain(l, s, r->grammar, err);
     if (rc != 0)
         return rc;
     n = llama_tokenize(l->vocab, r->prompt, (int32_t)strlen(r->prompt),
@@ -87,18 +89,38 @@ void llama_slot_cancel(struct eb_engine *e, int slot)
     ((struct llama *)e)->slots[slot].state = LLAMA_FREE;
 }
 
-void llama_slot_clear(struct eb_engine *e)
+int llama_slots_free(const struct llama *l, struct eb_err *err)
 {
-    struct llama *l = (struct llama *)e;
     int i;
 
-    llama_memory_clear(llama_get_memory(l->ctx), false);
+    for (i = 0; i < l->base.slots; i++) {
+        if (l->slots[i].state != LLAMA_FREE)
+            return eb_fail(err, EB_EBUSY, "slot %d is in use", i);
+    }
+    return 0;
+}
+
+void llama_slots_forget(struct llama *l)
+{
+    int i;
+
     for (i = 0; i < l->base.slots; i++) {
         l->slots[i].state = LLAMA_FREE;
         l->slots[i].done = l->slots[i].borrowed = 0;
     }
     l->n_prefix = 0;
+}
+
+void llama_slot_clear(struct eb_engine *e)
+{
+    struct llama *l = (struct llama *)e;
+    struct eb_err err = {0};
+
     llama_bench_close(l);
+    llama_slots_forget(l);
+    /* If it cannot be made now, the next request tells why. */
+    if (llama_context_need(l, &err) == 0)
+        llama_memory_clear(llama_get_memory(l->ctx), false);
 }
 
 /* Room in the cache */

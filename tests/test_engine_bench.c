@@ -97,6 +97,27 @@ static void test_llama_request(void **state)
     eb_engine_close(e);
 }
 
+/* The bench takes the memory of the slots' context: not from under a reply. */
+static void test_llama_busy(void **state)
+{
+    struct eb_engine *e = open_engine(LADDER, 256, 2);
+    const struct eb_request r = {"one two three", NULL, 4};
+    const char *options[] = {"one", "two"};
+    double before[2], after[2];
+
+    (void)state;
+    assert_int_equal(e->ops->score(e, "one", options, 2, before, &err), 0);
+    assert_int_equal(e->ops->start(e, 1, &r, &err), 0);
+    assert_int_equal(bench(e, (struct eb_bench_shape){16, 4, 0, 1}), EB_EBUSY);
+    assert_string_equal(err.msg, "slot 1 is in use");
+    e->ops->cancel(e, 1);
+    assert_int_equal(bench(e, (struct eb_bench_shape){16, 4, 0, 1}), 0);
+    /* Without clear: what slots need comes back by itself. */
+    assert_int_equal(e->ops->score(e, "one", options, 2, after, &err), 0);
+    assert_memory_equal(before, after, sizeof(before));
+    eb_engine_close(e);
+}
+
 /* The account that the library gives while it opens a model. */
 static void test_llama_account(void **state)
 {
@@ -123,9 +144,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fake),
 #ifdef EB_LLAMA_VERSION
-        cmocka_unit_test(test_llama),
-        cmocka_unit_test(test_llama_request),
-        cmocka_unit_test(test_llama_account),
+        cmocka_unit_test(test_llama),      cmocka_unit_test(test_llama_request),
+        cmocka_unit_test(test_llama_busy), cmocka_unit_test(test_llama_account),
 #endif
     };
 
