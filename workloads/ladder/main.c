@@ -60,6 +60,7 @@ struct ladder_options {
     long long size;
     long long vague;
     long long copy_first;
+    long long act;
     long long lr_percent;
     int help;
 };
@@ -243,6 +244,7 @@ static int ladder_train(const struct ladder_options *o, struct eb_err *err)
     if (rc)
         return rc;
     p.vague_percent = (int)o->vague;
+    p.act_percent = (int)o->act;
     rc = net_open(shape, packer_vocab_size(&p), (int)o->threads,
                   (uint64_t)o->seed, &n, err);
     if (!rc && o->checkpoint && eb_fs_exists(o->checkpoint))
@@ -293,6 +295,7 @@ int main(int argc, char **argv)
                                .size = 3072,
                                .vague = 50,
                                .copy_first = 1500,
+                               .act = 50,
                                .lr_percent = 100};
     struct eb_opt opts[] = {
         {"corpus", 0, EB_OPT_STR, &o.corpus, "DIR", "corpus templates"},
@@ -313,6 +316,8 @@ int main(int argc, char **argv)
          "tokenizer: vocabulary; sample, evaluate: how many"},
         {"vague", 0, EB_OPT_INT, &o.vague, "PERCENT",
          "train: share of packs behind the short prompt"},
+        {"act", 0, EB_OPT_INT, &o.act, "PERCENT",
+         "train: share of act in the packs that do not copy"},
         {"copy-first", 0, EB_OPT_INT, &o.copy_first, "N",
          "train: of the first N steps half teach only copying (1500)"},
         {"lr-percent", 0, EB_OPT_INT, &o.lr_percent, "PERCENT",

@@ -120,15 +120,15 @@ char *packer_prefix(const struct packer *p, enum corpus_level level, int vague,
                                              : p->system[level][vague][lang]);
 }
 
-/* Act, with the longer answers, gets half the packs; answer one in sixteen. */
+/* Act has the longer answers and most to copy; answer is out of reach anyway,
+ * triage gets the rest. */
 static enum corpus_level pack_level(const struct packer *p, struct eb_rng *rng)
 {
-    int r;
-
     if (eb_rng_percent(rng, p->copy_percent))
         return CORPUS_COPY;
-    r = eb_rng_index(rng, 16);
-    return r < 7 ? CORPUS_TRIAGE : r < 15 ? CORPUS_ACT : CORPUS_ANSWER;
+    if (eb_rng_percent(rng, p->act_percent))
+        return CORPUS_ACT;
+    return eb_rng_percent(rng, 12) ? CORPUS_ANSWER : CORPUS_TRIAGE;
 }
 
 int packer_next(struct packer *p, int held_out, struct eb_rng *rng,

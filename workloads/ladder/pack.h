@@ -16,6 +16,7 @@ struct packer {
     struct corpus_sample sample;
     int vague_percent; /* share of packs behind the vague prompt */
     int copy_percent;  /* share of packs that only teach copying */
+    int act_percent;   /* share of act in the other packs */
 };
 
 /* suite_dir holds prompt-<level>-<clear|vague>.<lang>.txt. */
