@@ -1,6 +1,5 @@
 /* The program `edgebench`: a table of commands. */
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,13 +12,12 @@
 #include "agent/tune_cmd.h"
 #include "common/err.h"
 #include "common/log.h"
+#include "common/mem.h"
 #if __has_include("reports/report.h")
 #include "reports/report.h"
 #define EB_HAVE_REPORT 1
 #include "agent/upload.h"
 #endif
-
-#define MAIN_MMAP_BYTES (1 << 20)
 
 struct command {
     const char *name;
@@ -93,10 +91,7 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     const struct command *c;
 
-    /* Buffers of a context go back to the kernel when it closes. Else glibc
-     * raises this bound with the first of them and keeps the others, some 20
-     * MB that then look like the model's (mallopt(3)). */
-    mallopt(M_MMAP_THRESHOLD, MAIN_MMAP_BYTES);
+    eb_mem_return_large();
     eb_log_setup("edgebench", EB_LOG_INFO);
 #ifdef EB_HAVE_REPORT
     eb_report_set_fetch(eb_upload_get);

@@ -2,7 +2,6 @@
 #include "agent/run.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -293,7 +292,7 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
     rc = run_loaded(r, &m, err);
     eb_engine_close(r->engine);
     r->engine = NULL;
-    malloc_trim(0); /* the next model's memory shall not start with ours */
+    eb_mem_trim();
     cJSON_Delete(m.facts);
     cJSON_Delete(m.memory);
     cJSON_Delete(m.speed);

@@ -1,5 +1,4 @@
 /* The speed suite on one model: load, tests, requests, memory. */
-#include <malloc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,7 +127,9 @@ static int model_engine(struct eb_speed *s, struct eb_speed_model *v, int slots,
     eb_run_tuned_use(&s->run, v->m.path);
     rc = eb_engine_open(v->m.path, &s->run.settings, &s->run.engine, &why);
     *took_ns = s->env.now(s->env.arg) - from;
-    if (rc != 0)
+    if (rc == 0)
+        eb_watch_engine(&s->run.watch, s->run.engine);
+    else
         snprintf(v->failed, sizeof(v->failed), "%s", why.msg);
     return rc;
 }
@@ -137,7 +138,7 @@ static void model_close(struct eb_speed *s)
 {
     eb_engine_close(s->run.engine);
     s->run.engine = NULL;
-    malloc_trim(0); /* the next model's memory shall not start with ours */
+    eb_mem_trim();
 }
 
 static void model_reason(char *out, size_t size, int rc, const char *msg)

@@ -1,5 +1,4 @@
 /* Measuring for `edgebench tune`: visits, knobs in turn, the comparison. */
-#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include "agent/tune_parts.h"
 #include "agent/tune_store.h"
 #include "common/json.h"
+#include "common/mem.h"
 
 #define JOB_VISIT_NS INT64_C(250000000) /* timed, a test */
 #define JOB_SEARCH 0.6                  /* of the budget; the rest compares */
@@ -127,7 +127,7 @@ static int job_measure(void *arg, const struct eb_tune_setting *s,
             rc = job_test(j, e, &j->shapes[i], &out->tps[i], err);
     }
     eb_engine_close(e);
-    malloc_trim(0); /* the next candidate shall not start with our memory */
+    eb_mem_trim();
     if (rc == EB_ELIMIT)
         rc = EB_EENGINE; /* a shape that does not fit is no lack of time */
     if (rc == EB_EABORT && !job_interrupted(j))

@@ -3,7 +3,6 @@
 #include <cjson/cJSON.h>
 #include <errno.h>
 #ifdef __GLIBC__
-#include <malloc.h>
 #endif
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include "common/buf.h"
 #include "common/json.h"
 #include "common/log.h"
+#include "common/mem.h"
 #include "common/record.h"
 
 /* A parsed record takes up to 200 MiB of memory. */
@@ -96,12 +96,8 @@ static void routes_lock(struct eb_routes *r)
 /* glibc keeps what a thread has freed for threads to come. */
 static void routes_trim(size_t bytes)
 {
-#ifdef __GLIBC__
     if (bytes >= ROUTES_TRIM_BYTES)
-        malloc_trim(0);
-#else
-    (void)bytes;
-#endif
+        eb_mem_trim();
 }
 
 static void routes_stored(struct eb_routes *r, const struct eb_run *run,

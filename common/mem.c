@@ -5,9 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "common/err.h"
 #include "common/log.h"
+
+#define MEM_LARGE_BYTES (1 << 20)
 
 static void *mem_check(void *p)
 {
@@ -56,4 +61,18 @@ char *eb_xasprintf(const char *fmt, ...)
     n = vasprintf(&s, fmt, ap);
     va_end(ap);
     return mem_check(n < 0 ? NULL : s);
+}
+
+void eb_mem_return_large(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, MEM_LARGE_BYTES);
+#endif
+}
+
+void eb_mem_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
 }
