@@ -2,8 +2,6 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#ifdef __GLIBC__
-#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
