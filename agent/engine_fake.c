@@ -60,6 +60,13 @@ void eb_fake_plant_work(eb_fake_work work, void *arg)
     fake_work_arg = arg;
 }
 
+static const char *fake_gpu;
+
+void eb_fake_plant_gpu(const char *pci)
+{
+    fake_gpu = pci;
+}
+
 static int fake_open(const char *path, const struct eb_engine_settings *s,
                      struct eb_engine **out, struct eb_err *err)
 {
@@ -78,6 +85,9 @@ static int fake_open(const char *path, const struct eb_engine_settings *s,
         f->base.ops = &eb_engine_fake;
         f->base.ctx = s->ctx;
         f->base.slots = s->slots;
+        f->base.gpus_known = fake_gpu != NULL;
+        f->base.gpus[0] = fake_gpu;
+        f->base.n_gpus = fake_gpu != NULL;
         f->slots = eb_xcalloc((size_t)s->slots, sizeof(*f->slots));
         f->settings = *s;
         snprintf(f->mode, sizeof(f->mode), "%s", modes[i]);

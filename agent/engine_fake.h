@@ -12,5 +12,8 @@ struct eb_bench_shape;
  * test moves its clock on. */
 typedef void (*eb_fake_work)(const struct eb_bench_shape *s, void *arg);
 void eb_fake_plant_work(eb_fake_work work, void *arg);
+/* The one GPU that engines which open from now on compute on, by PCI id; NULL:
+ * they do not tell. */
+void eb_fake_plant_gpu(const char *pci);
 
 #endif

@@ -396,7 +396,7 @@ static void run_warn_busy(const struct eb_run *r)
     cJSON_Delete(v);
 }
 
-static void run_warn_power(const struct eb_run *r)
+void eb_run_warn_power(const struct eb_run *r)
 {
     char why[320];
 
@@ -531,7 +531,7 @@ int eb_run_main(int argc, char **argv)
     if (rc == 0) {
         eb_talk_catch_signals();
         run_warn_busy(&r);
-        run_warn_power(&r);
+        eb_run_warn_power(&r);
         rc = run_all(&r, &err);
     }
     if (rc != 0) {

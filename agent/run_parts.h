@@ -220,6 +220,9 @@ void eb_run_progress(struct eb_run *r, const char *fmt, ...)
 void eb_run_tick(struct eb_run *r, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Which sensor is there and not used, and why. */
+void eb_run_warn_power(const struct eb_run *r);
+
 /* The result for people, and as JSON. */
 void eb_run_result(const struct eb_run *r, FILE *out);
 void eb_run_result_json(const struct eb_run *r, FILE *out);

@@ -215,7 +215,9 @@ void eb_speed_help(FILE *out)
           "  0  measured\n"
           "  1  internal error\n"
           "  2  wrong usage\n"
-          "  6  nothing could be measured: no model loads\n"
+          "  6  nothing could be measured: no model loads, or --power require "
+          "finds\n"
+          "     no sensor\n"
           "  7  --require-upload, and a record is only in the spool folder\n",
           out);
 }

@@ -401,6 +401,7 @@ int eb_speed_suite_main(int argc, char **argv)
         rc = eb_speed_open(&s, &err);
     if (rc == 0) {
         eb_talk_catch_signals();
+        eb_run_warn_power(&s.run);
         rc = eb_speed_all(&s, &err);
     }
     if (rc != 0) {

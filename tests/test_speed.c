@@ -542,6 +542,43 @@ static void test_suite_watched(void **state)
     eb_speed_close(&s);
 }
 
+/* Two boards; only the energy of the one that the engine computes on counts. */
+static void test_suite_gpu(void **state)
+{
+    static const char *const pci[] = {NULL, "0000:c1:00.0"};
+    char *args[] = {"run",
+                    "-q",
+                    "-t",
+                    "1",
+                    "-s",
+                    "speed",
+                    "-m",
+                    "fake:chatter",
+                    "--power",
+                    "auto",
+                    "--no-requests",
+                    "--depths",
+                    "0",
+                    "--batches",
+                    "1"};
+    const cJSON *sensors;
+    int i;
+
+    (void)state;
+    setenv("EDGEBENCH_NVML", EB_BINARY_DIR "/tests/plugins/nvml_stub.so", 1);
+    for (i = 0; i < 2; i++) {
+        eb_fake_plant_gpu(pci[i]);
+        assert_int_equal(suite(sizeof(args) / sizeof(*args), args), 0);
+        sensors = cJSON_GetObjectItem(
+            cJSON_GetObjectItem(cJSON_GetObjectItem(rec(0), "power"), "best"),
+            "sensors");
+        assert_int_equal(cJSON_GetArraySize(sensors), 2 - i);
+        eb_speed_close(&s);
+    }
+    eb_fake_plant_gpu(NULL);
+    unsetenv("EDGEBENCH_NVML");
+}
+
 /* A context that is too small for a depth: a reason, no number. */
 static void test_suite_depth(void **state)
 {
@@ -696,14 +733,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_series_narrow),   T(test_series_wide),  T(test_series_few),
-        T(test_series_drift),    T(test_series_warm),  T(test_names),
-        T(test_duration),        T(test_options),      T(test_gate_quiet),
-        T(test_gate_busy),       T(test_gate_hot),     T(test_gate_affinity),
-        T(test_others_max),      T(test_suite),        T(test_suite_throttled),
-        T(test_suite_watched),   T(test_suite_depth),  T(test_suite_unstable),
-        T(test_suite_disturbed), T(test_suite_abba),   T(test_suite_broken),
-        T(test_suite_stopped),   T(test_suite_silent), T(test_sustained)};
+        T(test_series_narrow),   T(test_series_wide),
+        T(test_series_few),      T(test_series_drift),
+        T(test_series_warm),     T(test_names),
+        T(test_duration),        T(test_options),
+        T(test_gate_quiet),      T(test_gate_busy),
+        T(test_gate_hot),        T(test_gate_affinity),
+        T(test_others_max),      T(test_suite),
+        T(test_suite_throttled), T(test_suite_watched),
+        T(test_suite_gpu),       T(test_suite_depth),
+        T(test_suite_unstable),  T(test_suite_disturbed),
+        T(test_suite_abba),      T(test_suite_broken),
+        T(test_suite_stopped),   T(test_suite_silent),
+        T(test_sustained)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
