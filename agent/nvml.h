@@ -19,7 +19,13 @@
 #define EB_NVML_GPUS_MAX 16
 #define EB_NVML_PCI 32
 
-enum { EB_NVML_OK = 0, EB_NVML_NO_PERMISSION = 4, EB_NVML_LOST = 15 };
+enum {
+    EB_NVML_OK = 0,
+    EB_NVML_UNSUPPORTED = 3,
+    EB_NVML_NO_PERMISSION = 4,
+    EB_NVML_TOO_SMALL = 7,
+    EB_NVML_LOST = 15
+};
 enum {
     EB_NVML_DOUBLE,
     EB_NVML_UINT,
@@ -62,6 +68,8 @@ struct eb_nvml {
     int (*temperature)(void *gpu, int sensor, unsigned *celsius);
     int (*clock)(void *gpu, int domain, unsigned *mhz);
     int (*reasons)(void *gpu, unsigned long long *bits);
+    int (*compute)(void *gpu, unsigned *n, void *processes);
+    int (*graphics)(void *gpu, unsigned *n, void *processes);
 };
 
 /* library: NULL: $EDGEBENCH_NVML, libnvidia-ml.so.1, which says nothing of a
@@ -70,5 +78,10 @@ struct eb_nvml {
 int eb_nvml_open(struct eb_nvml *n, const char *sysroot, const char *library,
                  struct eb_err *err);
 void eb_nvml_close(struct eb_nvml *n); /* all zero is fine */
+
+/* Memory of the board that is the process's. EB_ENOENT: it is not listed,
+ * EB_EPERM, EB_ENODEV, EB_ELIMIT; the message begins with the reason. */
+int eb_nvml_process(const struct eb_nvml *n, void *gpu, unsigned pid,
+                    double *bytes, struct eb_err *err);
 
 #endif

@@ -204,6 +204,7 @@ static int run_loaded(struct eb_run *r, struct eb_run_model *m,
         eb_device_memory("", m->memory);
         if (m->shared_peak)
             eb_memory_shared_peak(m->memory);
+        eb_watch_memory(&r->watch, m->memory);
         r->engine->ops->facts(r->engine, m->facts, m->memory);
         if (!cJSON_HasObjectItem(m->memory, "context_bytes"))
             eb_json_add_null(m->memory, "context_bytes", "unsupported");
@@ -270,6 +271,7 @@ static int run_model(struct eb_run *r, const char *path, struct eb_err *err)
             eb_sha256_file(path, m.sha256, NULL);
     }
     m.shared_peak = !eb_memory_begin("") && r->at_model > 1;
+    eb_watch_loading(&r->watch);
     from = eb_clock_ns();
     rc = eb_engine_open(path, &r->settings, &r->engine, &why);
     if (rc == 0)

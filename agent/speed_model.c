@@ -155,6 +155,7 @@ static void model_phase(struct eb_speed *s, struct eb_speed_model *v,
     cJSON *row = eb_memory_phase(s->env.sysroot, name, scoped,
                                  v->m.file_bytes >= 0 ? v->m.path : NULL);
 
+    eb_watch_memory(&s->run.watch, row);
     v->m.shared_peak |= !scoped && s->run.at_model > 1;
     if (strcmp(name, "batches") != 0)
         v->peak_bytes =
@@ -173,6 +174,7 @@ static int model_load_cold(struct eb_speed *s, struct eb_speed_model *v)
     int rc = 0, cold = eb_speed_drop_cache(v->m.path, reason);
 
     model_progress(s, v, "loading");
+    eb_watch_loading(&s->run.watch);
     if (model_engine(s, v, 1, &took) != 0)
         return -1;
     if (cold)
@@ -474,6 +476,7 @@ static int model_pass_alone(struct eb_speed *s, struct eb_speed_model *v,
         v->m.facts = cJSON_CreateObject();
         v->m.memory = cJSON_CreateObject();
         eb_device_memory(s->env.sysroot, v->m.memory);
+        eb_watch_memory(&s->run.watch, v->m.memory);
         s->run.engine->ops->facts(s->run.engine, v->m.facts, v->m.memory);
         if (!cJSON_HasObjectItem(v->m.memory, "context_bytes"))
             eb_json_add_null(v->m.memory, "context_bytes", "unsupported");

@@ -22,6 +22,7 @@ int eb_watch_open(struct eb_watch *w, const char *sysroot,
         rc = eb_counters_open(sysroot, &w->counters, err);
     if (rc == 0) {
         w->nvml = eb_heat_nvml_open(sysroot);
+        w->gpu = eb_memory_gpu_open(sysroot);
         eb_watch_next(w);
     } else {
         eb_watch_close(w);
@@ -37,6 +38,7 @@ void eb_watch_close(struct eb_watch *w)
     eb_counters_close(w->counters);
     eb_heat_close(w->heat);
     eb_heat_nvml_close(w->nvml);
+    eb_memory_gpu_close(w->gpu);
     memset(w, 0, sizeof(*w));
 }
 
@@ -79,8 +81,21 @@ void eb_watch_end(struct eb_watch *w, int64_t items, int64_t tokens)
     eb_power_window_end(w->power);
 }
 
+void eb_watch_loading(struct eb_watch *w)
+{
+    if (w != NULL)
+        eb_memory_gpu_before(w->gpu);
+}
+
+void eb_watch_memory(const struct eb_watch *w, cJSON *memory)
+{
+    eb_memory_gpu_add(w != NULL ? w->gpu : NULL, memory);
+}
+
 void eb_watch_engine(struct eb_watch *w, const struct eb_engine *e)
 {
+    if (w != NULL)
+        eb_memory_gpu_engine(w->gpu, e);
     if (w != NULL && e->gpus_known)
         eb_power_gpus(w->power, e->gpus, e->n_gpus);
     else if (w != NULL)

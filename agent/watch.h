@@ -23,6 +23,7 @@
 #include "agent/counters.h"
 #include "agent/engine.h"
 #include "agent/heat.h"
+#include "agent/memory_gpu.h"
 #include "agent/power.h"
 
 #define EB_WATCH_DEPTH 4
@@ -33,6 +34,7 @@ struct eb_watch {
     struct eb_counters *counters;
     struct eb_heat *heat;
     struct eb_heat_nvml *nvml;
+    struct eb_memory_gpu *gpu;
     int64_t ticked_ns;
     enum eb_phase phases[EB_WATCH_DEPTH]; /* open windows; EB_PHASES: none */
     int depth;
@@ -48,8 +50,13 @@ void eb_watch_begin(struct eb_watch *w, const char *name, const char *level,
                     const char *lang);
 /* What the window did; -1: not told. */
 void eb_watch_end(struct eb_watch *w, int64_t items, int64_t tokens);
-/* The energy of which GPUs counts: the engine's, all if it does not tell. */
+/* A model will load: what is in the GPUs' memory by now is not its own. */
+void eb_watch_loading(struct eb_watch *w);
+/* Of which GPUs energy and memory count: the engine's, all if it does not
+ * tell. */
 void eb_watch_engine(struct eb_watch *w, const struct eb_engine *e);
+/* What is in the GPUs' memory: members of the record's `memory`. */
+void eb_watch_memory(const struct eb_watch *w, cJSON *memory);
 /* Looks at temperatures and clocks, at most once a second. */
 void eb_watch_tick(struct eb_watch *w);
 

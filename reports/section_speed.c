@@ -309,6 +309,51 @@ static void memory_cell(struct eb_doc_table *t, const cJSON *row,
         eb_doc_cell(t, eb_short_bytes(bytes, text));
 }
 
+/* A row of the record's memory, or of a phase of it, if it tells anything. */
+static void memory_gpu_row(struct eb_doc_table *t, const cJSON *rec,
+                           const cJSON *row)
+{
+    static const char *const bytes[] = {"gpu_before_bytes", "gpu_bytes",
+                                        "available_fall_bytes"};
+    char text[EB_SHORT_LEN];
+    size_t k;
+
+    if (isnan(eb_json_get_num(row, bytes[1], NAN)) &&
+        isnan(eb_json_get_num(row, bytes[2], NAN)))
+        return;
+    eb_doc_cell(t, eb_group_model(rec));
+    eb_doc_cell(t, eb_json_get_str(row, "phase", "run"));
+    for (k = 0; k < sizeof(bytes) / sizeof(*bytes); k++)
+        eb_doc_cell(t,
+                    eb_short_bytes(eb_json_get_num(row, bytes[k], NAN), text));
+    eb_doc_cell(t, eb_json_get_str(row, "gpu_source", "-"));
+}
+
+static void memory_gpu(struct eb_doc *d, const struct eb_group *g)
+{
+    static const char *const head[] = {
+        "Model",  "Phase", "Before the load", "At the end", "Available fell by",
+        "Told by"};
+    struct eb_doc_table *t = eb_doc_table(
+        d,
+        "Memory of the GPUs: this process's part of it. On a Jetson, which has "
+        "one memory for all, what the kernel can give has fallen since before "
+        "the load, by other programs as well",
+        "llrrrl");
+    const cJSON *memory, *phases, *row;
+    size_t i;
+
+    speed_head(t, head, sizeof(head) / sizeof(*head));
+    for (i = 0; i < g->n; i++) {
+        memory = eb_group_get(g->recs[i], "memory");
+        phases = eb_group_get(memory, "phases");
+        if (cJSON_GetArraySize(phases) == 0)
+            memory_gpu_row(t, g->recs[i], memory);
+        cJSON_ArrayForEach(row, phases) memory_gpu_row(t, g->recs[i], row);
+    }
+    eb_doc_drop_empty(d);
+}
+
 void eb_section_memory(struct eb_doc *d, const struct eb_group *g)
 {
     static const char *const head[] = {
@@ -339,6 +384,7 @@ void eb_section_memory(struct eb_doc *d, const struct eb_group *g)
         }
     }
     eb_doc_drop_empty(d);
+    memory_gpu(d, g);
     t = eb_doc_table(d, "The engine's own account", "lrrr");
     eb_doc_cell(t, "Model");
     eb_doc_cell(t, "Weights");

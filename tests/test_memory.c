@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/memory.h"
+#include "agent/memory_gpu.h"
 #include "common/fs.h"
 #include "common/json.h"
 #include "tests/tree_help.h"
@@ -120,13 +121,221 @@ static void test_shared_peak(void **state)
     cJSON_Delete(v);
 }
 
+#define GIB (1024.0 * 1024 * 1024)
+
+static void plant_process(const char *what)
+{
+    setenv("EDGEBENCH_NVML", EB_BINARY_DIR "/tests/plugins/nvml_stub.so", 1);
+    setenv("NVML_STUB_PROCESS", what, 1);
+}
+
+static void plant_nothing(void)
+{
+    unsetenv("EDGEBENCH_NVML");
+    unsetenv("NVML_STUB_PROCESS");
+}
+
+/* What a model's record would say; the boards of the engine. */
+static cJSON *gpu_memory(const char *before, const char *process,
+                         const struct eb_engine *e)
+{
+    struct eb_memory_gpu *g;
+    cJSON *v = cJSON_CreateObject();
+
+    plant_process(before);
+    g = eb_memory_gpu_open(root);
+    eb_memory_gpu_before(g);
+    plant_process(process);
+    eb_memory_gpu_engine(g, e);
+    eb_memory_gpu_add(g, v);
+    eb_memory_gpu_close(g);
+    plant_nothing();
+    return v;
+}
+
+static void test_gpu(void **state)
+{
+    static const struct eb_engine all = {.gpus_known = 0};
+    static const struct eb_engine one = {
+        .gpus_known = 1, .gpus = {"0000:c1:00.0"}, .n_gpus = 1};
+    static const struct {
+        const struct eb_engine *e;
+        const char *before, *process;
+        double before_gib, gib;
+    } rows[] = {{&all, "elsewhere", "", 0, 8},
+                {&one, "elsewhere", "", 0, 5},
+                {&one, "", "long", 8, 5},
+                /* It is in both lists; not the sum of them. */
+                {&all, "long", "both", 8, 16}};
+    cJSON *v;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        v = gpu_memory(rows[i].before, rows[i].process, rows[i].e);
+        assert_float_equal(num(v, "gpu_bytes"), rows[i].gib * GIB, 0);
+        assert_float_equal(num(v, "gpu_before_bytes"), rows[i].before_gib * GIB,
+                           0);
+        assert_string_equal(eb_json_get_str(v, "gpu_source", ""), "nvml");
+        assert_null(cJSON_GetObjectItem(v, "available_fall_bytes"));
+        cJSON_Delete(v);
+    }
+}
+
+static void refused(const cJSON *v, const char *key, const char *why)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "%s_reason", key);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(v, key)));
+    assert_non_null(strstr(eb_json_get_str(v, name, ""), why));
+}
+
+/* Null with a reason, never 0. */
+static void test_gpu_faults(void **state)
+{
+    static const struct eb_engine all = {.gpus_known = 0};
+    static const struct eb_engine cpu = {.gpus_known = 1};
+    static const struct eb_engine other = {
+        .gpus_known = 1, .gpus = {"0000:77:00.0"}, .n_gpus = 1};
+    static const struct {
+        const struct eb_engine *e;
+        const char *process, *why;
+    } rows[] = {
+        {&all, "elsewhere", "unsupported: NVML does not list this process"},
+        {&all, "secret", "unsupported: NVML does not tell"},
+        {&all, "many", "out of range: more than 256 processes"},
+        {&all, "3", "unsupported: no list of processes, NVML status 3"},
+        {&all, "4", "no permission"},
+        {&other, "", "absent: NVML lists none of the engine's GPUs"},
+        {&cpu, "", "absent: the engine uses no GPU"}};
+    struct eb_memory_gpu *g;
+    cJSON *v;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        v = gpu_memory(rows[i].process, rows[i].process, rows[i].e);
+        refused(v, "gpu_bytes", rows[i].why);
+        assert_null(cJSON_GetObjectItem(v, "gpu_source"));
+        if (rows[i].e == &all)
+            refused(v, "gpu_before_bytes", rows[i].why);
+        cJSON_Delete(v);
+    }
+    /* No NVML at all; and nobody asked. */
+    g = eb_memory_gpu_open(root);
+    v = cJSON_CreateObject();
+    eb_memory_gpu_add(g, v);
+    refused(v, "gpu_bytes", "unsupported: a recorded machine has no NVML");
+    refused(v, "gpu_before_bytes", "not measured");
+    eb_memory_gpu_close(g);
+    cJSON_Delete(v);
+    v = cJSON_CreateObject();
+    eb_memory_gpu_before(NULL);
+    eb_memory_gpu_engine(NULL, &all);
+    eb_memory_gpu_add(NULL, v);
+    refused(v, "gpu_bytes", "not measured");
+    cJSON_Delete(v);
+}
+
+#define NVMAP "/sys/kernel/debug/nvmap/iovmm/clients"
+#define NVMAP_HEAD                                                             \
+    "CLIENT                        PROCESS      PID        SIZE\n"             \
+    "user                      gnome shell     1234       4096K\n"
+
+static void put_available(int kb)
+{
+    char text[96];
+
+    snprintf(text, sizeof(text), "MemTotal: 7802968 kB\nMemAvailable: %d kB\n",
+             kb);
+    put("/proc/meminfo", text);
+}
+
+/* A Jetson written from the layout that jetson_stats reads (core/memory.py);
+ * synthetic. Two clients of this process. */
+static void test_jetson(void **state)
+{
+    static const struct eb_engine all = {.gpus_known = 0};
+    static const struct eb_engine cpu = {.gpus_known = 1};
+    struct eb_memory_gpu *g;
+    char text[512];
+    cJSON *v;
+
+    (void)state;
+    put("/proc/device-tree/model", "NVIDIA Jetson Orin Nano Developer Kit");
+    put_available(6500000);
+    put(NVMAP, NVMAP_HEAD "total                       4096K\n");
+    g = eb_memory_gpu_open(root);
+    eb_memory_gpu_before(g);
+    eb_memory_gpu_engine(g, &all);
+    snprintf(text, sizeof(text),
+             NVMAP_HEAD "user  edge bench  %d  1000000K\n"
+                        "user  edgebench  %d1  77K\n"
+                        "user  edgebench  %d  24K\n"
+                        "total     1004197K\n",
+             (int)getpid(), (int)getpid(), (int)getpid());
+    put(NVMAP, text);
+    put_available(5400000);
+    v = cJSON_CreateObject();
+    eb_memory_gpu_add(g, v);
+    assert_float_equal(num(v, "gpu_bytes"), 1000024 * 1024.0, 0);
+    assert_float_equal(num(v, "gpu_before_bytes"), 0, 0);
+    assert_string_equal(eb_json_get_str(v, "gpu_source", ""), "nvmap");
+    assert_float_equal(num(v, "available_fall_bytes"), 1100000 * 1024.0, 0);
+    cJSON_Delete(v);
+    /* Of an engine on the processor the fall alone. */
+    eb_memory_gpu_engine(g, &cpu);
+    v = cJSON_CreateObject();
+    eb_memory_gpu_add(g, v);
+    refused(v, "gpu_bytes", "the engine uses no GPU");
+    assert_true(num(v, "available_fall_bytes") > 0);
+    cJSON_Delete(v);
+    eb_memory_gpu_close(g);
+}
+
+static void test_jetson_faults(void **state)
+{
+    static const struct {
+        const char *clients, *why;
+    } rows[] = {{NULL, "absent: " NVMAP},
+                {"", "unsupported: nvmap does not list this process"},
+                {NVMAP_HEAD, "unsupported: nvmap does not list this process"},
+                {"user edgebench\n\n 12K\nK\nuser x 12 34\n",
+                 "unsupported: nvmap does not list this process"}};
+    struct eb_memory_gpu *g;
+    cJSON *v;
+    size_t i;
+
+    (void)state;
+    put("/proc/device-tree/model", "NVIDIA Jetson AGX Orin");
+    for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (rows[i].clients != NULL)
+            put(NVMAP, rows[i].clients);
+        g = eb_memory_gpu_open(root);
+        eb_memory_gpu_before(g);
+        v = cJSON_CreateObject();
+        eb_memory_gpu_add(g, v);
+        refused(v, "gpu_bytes", rows[i].why);
+        refused(v, "gpu_before_bytes", rows[i].why);
+        refused(v, "available_fall_bytes", "absent");
+        cJSON_Delete(v);
+        eb_memory_gpu_close(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_phase, setup, tree_teardown),
         cmocka_unit_test(test_shared_peak),
         cmocka_unit_test_setup_teardown(test_cgroup_v1, setup, tree_teardown),
-        cmocka_unit_test_setup_teardown(test_absent, setup, tree_teardown)};
+        cmocka_unit_test_setup_teardown(test_absent, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_gpu, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_gpu_faults, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_jetson, setup, tree_teardown),
+        cmocka_unit_test_setup_teardown(test_jetson_faults, setup,
+                                        tree_teardown)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

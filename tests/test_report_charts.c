@@ -165,6 +165,13 @@ static void speed_memory(cJSON *rec, double p, int small)
     cJSON_AddNumberToObject(row, "cgroup_peak_bytes", 90e6);
     cJSON_AddNumberToObject(row, "model_mapped_bytes", p * 1.05);
     cJSON_AddNumberToObject(row, "model_resident_bytes", p * 0.8);
+    if (small) {
+        eb_json_add_null(row, "gpu_bytes", "absent: the engine uses no GPU");
+    } else {
+        cJSON_AddNumberToObject(row, "gpu_before_bytes", 0);
+        cJSON_AddNumberToObject(row, "gpu_bytes", p * 1.2);
+        cJSON_AddStringToObject(row, "gpu_source", "nvml");
+    }
     cJSON_AddItemToArray(rows, row);
 }
 

@@ -542,7 +542,8 @@ static void test_suite_watched(void **state)
     eb_speed_close(&s);
 }
 
-/* Two boards; only the energy of the one that the engine computes on counts. */
+/* Two boards; only energy and memory of the one that the engine computes on
+ * count. */
 static void test_suite_gpu(void **state)
 {
     static const char *const pci[] = {NULL, "0000:c1:00.0"};
@@ -561,7 +562,7 @@ static void test_suite_gpu(void **state)
                     "0",
                     "--batches",
                     "1"};
-    const cJSON *sensors;
+    const cJSON *sensors, *memory;
     int i;
 
     (void)state;
@@ -573,6 +574,13 @@ static void test_suite_gpu(void **state)
             cJSON_GetObjectItem(cJSON_GetObjectItem(rec(0), "power"), "best"),
             "sensors");
         assert_int_equal(cJSON_GetArraySize(sensors), 2 - i);
+        memory = cJSON_GetObjectItem(rec(0), "memory");
+        assert_float_equal(eb_json_get_num(memory, "gpu_bytes", 0),
+                           (i == 0 ? 8.0 : 5.0) * (1 << 30), 0);
+        assert_float_equal(
+            eb_json_get_num(row(memory, "phases", "phase", "load"),
+                            "gpu_before_bytes", 0),
+            8.0 * (1 << 30), 0);
         eb_speed_close(&s);
     }
     eb_fake_plant_gpu(NULL);

@@ -3,10 +3,17 @@
  * source: NVML's public API reference.
  *
  *     NVML_STUB_FAULT    noinit, noenergy, nothing, noperm, lost
- *     NVML_STUB_REASONS  clock reasons of the second, hexadecimal */
+ *     NVML_STUB_REASONS  clock reasons of the second, hexadecimal
+ *     NVML_STUB_PROCESS  of the lists of processes: "long", rows of 32 bytes
+ *                        as of some drivers; "both", this process is in the
+ *                        list of graphics, too; "elsewhere", it has another
+ *                        number there; "secret", no bytes; "many"; a status
+ *
+ * This process has 3 GiB on the first and 5 GiB on the second board. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct pci {
     char legacy[16];
@@ -23,6 +30,12 @@ struct field {
         unsigned ui;
         unsigned long long ull;
     } value;
+};
+
+struct process {
+    unsigned pid;
+    unsigned long long bytes;
+    unsigned gpu_instance, compute_instance;
 };
 
 static int boards[2];
@@ -60,6 +73,10 @@ int nvmlDeviceGetTemperature(void *gpu, int sensor, unsigned *celsius);
 int nvmlDeviceGetClockInfo(void *gpu, int domain, unsigned *mhz);
 int nvmlDeviceGetCurrentClocksThrottleReasons(void *gpu,
                                               unsigned long long *bits);
+
+int nvmlDeviceGetComputeRunningProcesses_v2(void *gpu, unsigned *n, void *out);
+int nvmlDeviceGetComputeRunningProcesses_v3(void *gpu, unsigned *n, void *out);
+int nvmlDeviceGetGraphicsRunningProcesses_v3(void *gpu, unsigned *n, void *out);
 
 int nvmlInit_v2(void)
 {
@@ -158,4 +175,53 @@ int nvmlDeviceGetCurrentClocksThrottleReasons(void *gpu,
         return 15;
     *bits = gpu == &boards[0] || v == NULL ? 1 : strtoull(v, NULL, 16);
     return 0;
+}
+
+/* Another process, then this one. */
+static int processes(const void *gpu, unsigned *n, unsigned char *out,
+                     unsigned long long own)
+{
+    const char *v = getenv("NVML_STUB_PROCESS");
+    struct process p[2] = {{1, 7777, 0, 0}, {(unsigned)getpid(), own, 0, 0}};
+    size_t row;
+
+    v = v != NULL ? v : "";
+    if (*v >= '0' && *v <= '9')
+        return atoi(v);
+    if (strcmp(v, "many") == 0) {
+        *n = 1000;
+        return 7;
+    }
+    if (gpu == &boards[1])
+        p[1].bytes = own / 3 * 5;
+    if (strcmp(v, "secret") == 0)
+        p[1].bytes = ~0ULL;
+    p[1].pid += strcmp(v, "elsewhere") == 0;
+    row = strcmp(v, "long") == 0 ? 32 : 24;
+    *n = 2;
+    memset(out, 0, 2 * row);
+    memcpy(out, &p[0], sizeof(p[0]));
+    memcpy(out + row, &p[1], sizeof(p[1]));
+    return 0;
+}
+
+/* An older name, whose answer must not be taken beside the newer one. */
+int nvmlDeviceGetComputeRunningProcesses_v2(void *gpu, unsigned *n, void *out)
+{
+    return processes(gpu, n, out, 1);
+}
+
+int nvmlDeviceGetComputeRunningProcesses_v3(void *gpu, unsigned *n, void *out)
+{
+    return processes(gpu, n, out, 3ULL << 30);
+}
+
+int nvmlDeviceGetGraphicsRunningProcesses_v3(void *gpu, unsigned *n, void *out)
+{
+    const char *v = getenv("NVML_STUB_PROCESS");
+
+    *n = 0;
+    return v != NULL && strcmp(v, "both") == 0
+               ? processes(gpu, n, out, 6ULL << 30)
+               : 0;
 }
