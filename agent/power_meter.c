@@ -5,6 +5,7 @@
  *     tasmota:http://10.0.0.7
  *     pipe:/run/meter            a FIFO or file of lines
  *     cmd:my-meter --watts       a command that prints lines
+ *     ptd:10.0.0.9:8888          SPEC's PTDaemon
  *     module@cmd:...             it measures the module, not the wall
  *
  * A line is "unix_time_s watts". A time that is within 2 s of this machine's
@@ -28,6 +29,7 @@
 #include <unistd.h>
 
 #include "agent/power.h"
+#include "agent/power_ptd.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/json.h"
@@ -38,6 +40,7 @@
 #define METER_REPLY_MAX 65536
 #define METER_LINE_MAX 128
 #define METER_CLOCK_S 2
+#define METER_ZONE_S 900
 #define METER_MAX_W 20000
 #define METER_NS 1e9
 
@@ -60,6 +63,8 @@ struct meter {
     int had_data, anchored, trusted;
     double anchor_s;
     int64_t anchor_ns;
+    struct eb_ptd ptd;
+    double zone_s;
 };
 
 static int64_t meter_now(const struct meter *m)
@@ -270,6 +275,25 @@ static int meter_line_read(struct meter *m, struct eb_power_reading *r)
     return rc;
 }
 
+/* PTDaemon */
+
+/* Its time is the local one of its host: what differs from here by whole
+ * quarters of an hour is the time zone. */
+static int meter_ptd_read(struct meter *m, struct eb_power_reading *r)
+{
+    double host_s;
+    int rc = eb_ptd_read(&m->ptd, meter_now(m), &host_s, &r->value);
+
+    if (rc != 0)
+        return rc;
+    if (!m->anchored)
+        m->zone_s =
+            METER_ZONE_S *
+            round((host_s - (double)eb_clock_wall_us() / 1e6) / METER_ZONE_S);
+    r->at_ns = meter_when(m, host_s - m->zone_s);
+    return 0;
+}
+
 static int meter_pipe_open(struct meter *m, const char *path,
                            struct eb_err *err)
 {
@@ -322,6 +346,7 @@ static void meter_close(struct eb_power_dev *d)
         curl_multi_cleanup(m->multi);
     if (m->fd >= 0)
         close(m->fd);
+    eb_ptd_close(&m->ptd);
     if (m->child > 0) {
         kill(-m->child, SIGTERM);
         waitpid(m->child, NULL, 0);
@@ -337,6 +362,8 @@ static int meter_read(struct eb_power_dev *d, size_t i,
     struct meter *m = (struct meter *)d;
 
     (void)i;
+    if (m->kind == EB_METER_PTD)
+        return meter_ptd_read(m, r);
     return m->kind <= EB_METER_TASMOTA ? meter_http_read(m, r)
                                        : meter_line_read(m, r);
 }
@@ -364,7 +391,7 @@ static enum eb_power_scope meter_scope(const char **spec)
 static int meter_kind(const char **spec)
 {
     static const char *const names[] = {
-        "shelly:", "shelly1:", "tasmota:", "pipe:", "cmd:"};
+        "shelly:", "shelly1:", "tasmota:", "pipe:", "cmd:", "ptd:"};
     int k;
 
     for (k = 0; k < (int)(sizeof(names) / sizeof(*names)); k++) {
@@ -382,6 +409,8 @@ static int meter_start(struct meter *m, const char *where, struct eb_err *err)
         return meter_pipe_open(m, where, err);
     if (m->kind == EB_METER_COMMAND)
         return meter_command_open(m, where, err);
+    if (m->kind == EB_METER_PTD)
+        return eb_ptd_open(&m->ptd, where, err);
     return meter_http_open(m, where, err);
 }
 
@@ -403,13 +432,14 @@ static int meter_open(const struct eb_power_hints *h, struct eb_power_dev **out,
     if (scope == EB_POWER_SCOPES || kind < 0)
         return eb_fail(err, EB_EINVAL,
                        "unsupported: meter \"%s\" is not [scope@]shelly:URL, "
-                       "shelly1:URL, tasmota:URL, pipe:PATH or cmd:COMMAND",
+                       "shelly1:URL, tasmota:URL, pipe:PATH, cmd:COMMAND or "
+                       "ptd:HOST:PORT",
                        spec);
     m = eb_xcalloc(1, sizeof(*m));
     m->dev.ops = &eb_power_meter;
     m->hints = *h;
     m->kind = (enum eb_meter_kind)kind;
-    m->fd = -1;
+    m->fd = m->ptd.fd = -1;
     rc = meter_start(m, rest, err);
     if (rc != 0) {
         meter_close(&m->dev);
@@ -420,7 +450,9 @@ static int meter_open(const struct eb_power_hints *h, struct eb_power_dev **out,
     s->step_ms = s->poll_ms = METER_EVERY_MS;
     s->pushed = 1;
     s->max_w = METER_MAX_W;
-    s->method = kind <= EB_METER_TASMOTA ? "HTTP" : "lines";
+    s->method = kind <= EB_METER_TASMOTA ? "HTTP"
+                : kind == EB_METER_PTD   ? "PTDaemon RL"
+                                         : "lines";
     *out = &m->dev;
     return 0;
 }
@@ -429,6 +461,10 @@ static void meter_facts(struct eb_power_dev *d, cJSON *out)
 {
     const struct meter *m = (const struct meter *)d;
 
+    if (m->kind == EB_METER_PTD) {
+        cJSON_AddStringToObject(out, "analyzer", m->ptd.analyzer);
+        cJSON_AddStringToObject(out, "version", m->ptd.version);
+    }
     if (m->kind > EB_METER_TASMOTA)
         cJSON_AddStringToObject(out, "clock",
                                 !m->anchored ? "no line yet"

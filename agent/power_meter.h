@@ -10,7 +10,8 @@ enum eb_meter_kind {
     EB_METER_SHELLY1, /* Gen1: meters[0].power */
     EB_METER_TASMOTA, /* StatusSNS.ENERGY.Power */
     EB_METER_PIPE,
-    EB_METER_COMMAND
+    EB_METER_COMMAND,
+    EB_METER_PTD /* power_ptd.h */
 };
 
 /* Microwatts of a reply; EB_EPARSE. */

@@ -1,4 +1,5 @@
-/* External meters: what they say, lines of a pipe, a command, HTTP. */
+/* External meters: what they say, lines of a pipe, a command, HTTP, PTDaemon.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,9 +13,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/power_meter.h"
+#include "agent/power_ptd.h"
 #include "common/clock.h"
 #include "tests/power_help.h"
 
@@ -145,9 +148,12 @@ static void test_command(void **state)
 
 static void test_refusals(void **state)
 {
-    static const char *const bad[] = {"x", "pipe:/nonexistent/x", "shelly:here",
+    static const char *const bad[] = {"x",
+                                      "pipe:/nonexistent/x",
+                                      "shelly:here",
                                       "moon@pipe:/dev/null",
-                                      "shelly:http://127.0.0.1:1"};
+                                      "shelly:http://127.0.0.1:1",
+                                      "ptd:127.0.0.1:1"};
     size_t i;
 
     (void)state;
@@ -220,12 +226,259 @@ static void test_http(void **state)
     close(listener);
 }
 
+/* PTDaemon */
+
+static void test_ptd_samples(void **state)
+{
+    static const struct {
+        const char *line;
+        int rc;
+        int64_t uw;
+    } all[] = {{"Time,01-31-2026 08:05:09.500,Watts,12.25,Volts,230,Mark,x", 0,
+                12250000},
+               {"Time,01-31-2026 08:05:09.500,Volts,230,Watts,0", 0, 0},
+               {"Time,01-31-2026 08:05:09.500,Watts,-1.000000", EB_EIO, 0},
+               {"Time,01-31-2026 08:05:09.500,Watts,-2.000000", EB_EIO, 0},
+               {"Time,01-31-2026 08:05:09.500,Watts,", EB_EPARSE, 0},
+               {"Time,01-31-2026 08:05:09.500,Watts,nan", EB_EPARSE, 0},
+               {"Time,01-31-2026 08:05:09.500,Watts,1e9", EB_EPARSE, 0},
+               {"Time,01-31-2026 08:05:09.500,Watts,12W", EB_EPARSE, 0},
+               {"Time,01-31-2026 08:05:09.500,Temp,21.5", EB_EPARSE, 0},
+               {"Time,01-31-2026,Watts,12", EB_EPARSE, 0},
+               {"Time,01-31-2026 08:05:99,Watts,12", EB_EPARSE, 0},
+               {"Watts,12.25", EB_EPARSE, 0},
+               {"", EB_EPARSE, 0}};
+    double s;
+    int64_t uw;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(all) / sizeof(*all); i++) {
+        assert_int_equal(eb_ptd_sample(all[i].line, &s, &uw), all[i].rc);
+        if (all[i].rc != 0)
+            continue;
+        assert_true(uw == all[i].uw);
+        assert_true(s == 1769846709.5);
+    }
+}
+
+/* The other end of the connection. */
+static int ptd_end;
+
+static void ptd_say(const char *text)
+{
+    assert_int_equal(write(ptd_end, text, strlen(text)), strlen(text));
+}
+
+/* 1 if the daemon was asked for a sample since the last call. */
+static int ptd_asked(void)
+{
+    char text[64];
+    ssize_t n = recv(ptd_end, text, sizeof(text), MSG_DONTWAIT);
+
+    if (n <= 0)
+        return 0;
+    assert_int_equal(n, 6);
+    assert_memory_equal(text, "RL,1\r\n", 6);
+    return 1;
+}
+
+#define PTD_SAMPLE(second, watts)                                              \
+    "Last 1 sample\r\nTime,01-31-2026 08:05:" second ".500,Watts," watts       \
+    ",Volts,230\r\n"
+
+/* The answer to the question of second s, and what it is taken for. */
+static void ptd_turn(struct eb_ptd *p, int s, const char *answer, int rc)
+{
+    int64_t now = s * INT64_C(1000000000), uw;
+    double host_s;
+
+    assert_int_equal(eb_ptd_read(p, now, &host_s, &uw), 1);
+    assert_true(ptd_asked());
+    ptd_say(answer);
+    assert_int_equal(eb_ptd_read(p, now, &host_s, &uw), rc);
+}
+
+static void test_ptd_read(void **state)
+{
+    const int64_t second = 1000000000;
+    struct eb_ptd p = {.last_s = NAN};
+    char flood[9000];
+    int fds[2];
+    double s;
+    int64_t uw;
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    p.fd = fds[0];
+    ptd_end = fds[1];
+    assert_int_equal(eb_ptd_read(&p, 0, &s, &uw), 1);
+    assert_true(ptd_asked());
+    /* In parts. */
+    ptd_say("Last 1 sa");
+    assert_int_equal(eb_ptd_read(&p, 0, &s, &uw), 1);
+    ptd_say("mple\r\nTime,01-31-2026 08:05:09.500,Watts,12");
+    assert_int_equal(eb_ptd_read(&p, 0, &s, &uw), 1);
+    ptd_say(".25,Volts,230\r\n");
+    assert_int_equal(eb_ptd_read(&p, 0, &s, &uw), 0);
+    assert_true(uw == 12250000);
+    /* Not before its time. */
+    assert_int_equal(eb_ptd_read(&p, second - 1, &s, &uw), 1);
+    assert_false(ptd_asked());
+    ptd_turn(&p, 1, "No unread samples\r\n", 1);
+    ptd_turn(&p, 2, PTD_SAMPLE("09", "12.25"), 1); /* the same again */
+    ptd_turn(&p, 3, "Error in parameter\r\n", EB_EPARSE);
+    ptd_turn(&p, 4, PTD_SAMPLE("13", "-2.000000"), EB_EIO);
+    ptd_turn(&p, 5, PTD_SAMPLE("14", "7"), 0);
+    /* It hangs, and what it says too late answers no later question. */
+    assert_int_equal(eb_ptd_read(&p, 6 * second, &s, &uw), 1);
+    assert_true(ptd_asked());
+    assert_int_equal(eb_ptd_read(&p, 9 * second, &s, &uw), 1);
+    assert_false(ptd_asked());
+    assert_int_equal(eb_ptd_read(&p, 9 * second + 1, &s, &uw), EB_ENET);
+    ptd_turn(&p, 10, PTD_SAMPLE("19", "8"), 0);
+    /* A line without an end. */
+    memset(flood, 'x', sizeof(flood) - 1);
+    flood[sizeof(flood) - 1] = '\0';
+    ptd_turn(&p, 11, flood, 1);
+    ptd_say("\r\n");
+    assert_int_equal(eb_ptd_read(&p, 11 * second, &s, &uw), EB_EPARSE);
+    /* It goes, twice asked. */
+    close(ptd_end);
+    assert_int_equal(eb_ptd_read(&p, 12 * second, &s, &uw), EB_ENOENT);
+    assert_int_equal(eb_ptd_read(&p, 13 * second, &s, &uw), EB_ENOENT);
+    eb_ptd_close(&p);
+    eb_ptd_close(&p);
+}
+
+/* A daemon that answers as told, one connection after another. */
+static struct {
+    int listener;
+    const char *identify, *go; /* NULL: hangs up */
+    int stops;
+} ptd;
+
+static void ptd_reply(int fd, const char *line, int n)
+{
+    struct tm tm;
+    char text[160];
+    time_t now = (time_t)(eb_clock_wall_us() / 1000000) + 3600;
+
+    if (strncmp(line, "Identify", 8) == 0 && ptd.identify == NULL)
+        shutdown(fd, SHUT_RDWR);
+    else if (strncmp(line, "Identify", 8) == 0)
+        dprintf(fd, "%s\r\n", ptd.identify);
+    else if (strncmp(line, "Go,1000,0\r", 10) == 0)
+        dprintf(fd, "%s\r\n", ptd.go);
+    else if (strncmp(line, "Stop", 4) == 0)
+        ptd.stops++;
+    /* Its host lives an hour east of here. */
+    gmtime_r(&now, &tm);
+    strftime(text, sizeof(text), "Time,%m-%d-%Y %H:%M:%S", &tm);
+    if (strncmp(line, "RL,1", 4) == 0)
+        dprintf(fd, "Last 1 sample\r\n%s.%03d,Watts,42.5,Volts,230\r\n", text,
+                n);
+}
+
+static void *ptd_serve(void *arg)
+{
+    char line[128];
+    int fd, n;
+    FILE *f;
+
+    (void)arg;
+    while ((fd = accept(ptd.listener, NULL, NULL)) >= 0) {
+        f = fdopen(fd, "r");
+        for (n = 0; fgets(line, sizeof(line), f) != NULL; n++)
+            ptd_reply(fd, line, n % 1000);
+        fclose(f);
+    }
+    return NULL;
+}
+
+#define PTD_IDENTIFY                                                           \
+    "Dummy,1000,1,1,1,1,0,0,0,version=1.11.1-0a0b0c0d-20240910,OS=x,mode="
+
+/* Opens a meter there; the state of the power driver, or why not in err. */
+static int ptd_power(const char *identify, const char *go, struct eb_power **p,
+                     struct eb_err *err)
+{
+    struct sockaddr_in a;
+    socklen_t len = sizeof(a);
+    struct eb_power_hints h = {.rate_hz = 500, .fake = ""};
+    char spec[64];
+
+    ptd.identify = identify;
+    ptd.go = go;
+    getsockname(ptd.listener, (struct sockaddr *)&a, &len);
+    snprintf(spec, sizeof(spec), "ptd:127.0.0.1:%d", ntohs(a.sin_port));
+    h.meter = spec;
+    return eb_power_open("/nonexistent", EB_POWER_REQUIRE, &h, p, err);
+}
+
+static void test_ptd(void **state)
+{
+    static const char go[] = "Starting untimed measurement, maximum 500000 "
+                             "samples at 1000ms with 0 rampup samples";
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    static const struct {
+        const char *identify, *go, *why;
+    } bad[] = {{NULL, "", "no PTDaemon answers"},
+               {"HTTP/1.1 400 Bad Request", "", "is no PTDaemon"},
+               {PTD_IDENTIFY "temperature", "", "measures no power"},
+               {PTD_IDENTIFY "power", "Error: already measuring",
+                "does not start: \"Error: already measuring\""}};
+    struct eb_sampler_reads reads;
+    struct eb_power *p;
+    pthread_t thread;
+    struct eb_err err;
+    size_t i;
+    int64_t until = eb_clock_ns() + INT64_C(20000000000);
+    const cJSON *sensor, *driver;
+    cJSON *v;
+
+    (void)state;
+    ptd.listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(ptd.listener, (struct sockaddr *)&a, sizeof(a)), 0);
+    assert_int_equal(listen(ptd.listener, 4), 0);
+    pthread_create(&thread, NULL, ptd_serve, NULL);
+    for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        assert_int_equal(ptd_power(bad[i].identify, bad[i].go, &p, &err),
+                         EB_ENODEV);
+        assert_non_null(strstr(err.msg, bad[i].why));
+    }
+    assert_int_equal(ptd_power(PTD_IDENTIFY "power", go, &p, &err), 0);
+    do
+        eb_sampler_reads(eb_power_sampler(p), 0, &reads);
+    while (reads.n < 1 && eb_clock_ns() < until);
+    assert_true(reads.n >= 1);
+    assert_int_equal(reads.failed, 0);
+    v = eb_power_json(p);
+    sensor = row(cJSON_GetObjectItem(v, "sensors"), "meter");
+    assert_string_equal(eb_json_get_str(sensor, "scope", ""), "wall");
+    assert_string_equal(eb_json_get_str(sensor, "method", ""), "PTDaemon RL");
+    driver = row(cJSON_GetObjectItem(v, "drivers"), "meter");
+    assert_string_equal(eb_json_get_str(driver, "analyzer", ""), "Dummy");
+    assert_string_equal(eb_json_get_str(driver, "version", ""),
+                        "1.11.1-0a0b0c0d-20240910");
+    assert_string_equal(eb_json_get_str(driver, "clock", ""), "this machine's");
+    cJSON_Delete(v);
+    eb_power_close(p);
+    shutdown(ptd.listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(ptd.listener);
+    assert_int_equal(ptd.stops, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_replies),  cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_pipe),     cmocka_unit_test(test_command),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_http)};
+        cmocka_unit_test(test_replies),     cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_pipe),        cmocka_unit_test(test_command),
+        cmocka_unit_test(test_refusals),    cmocka_unit_test(test_http),
+        cmocka_unit_test(test_ptd_samples), cmocka_unit_test(test_ptd_read),
+        cmocka_unit_test(test_ptd)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
