@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/doctor_parts.h"
+#include "agent/heat_android.h"
 #include "agent/power_rpi.h"
 #include "agent/sysfs.h"
 #include "common/buf.h"
@@ -27,7 +28,7 @@
 
 static const char *const capture_files[] = {
     "/proc/cpuinfo",
-    "/dumpsys/thermalservice",
+    EB_ANDROID_RECORDED, /* of a recording; else the command is asked */
     "/proc/meminfo",
     "/proc/loadavg",
     "/proc/self/status",
@@ -327,6 +328,24 @@ static int capture_rails(struct capture *c, struct eb_err *err)
     return capture_write(c, CAPTURE_RAILS, text, 0644, err);
 }
 
+/* Android's thermal status is in no file either. */
+static int capture_android(struct capture *c, struct eb_err *err)
+{
+    char text[EB_ANDROID_TEXT];
+    const char *why;
+
+    if (*c->sysroot != '\0')
+        return 0;
+    why = eb_android_text("", text, sizeof(text));
+    if (why == NULL) {
+        capture_scrub(c, text);
+        return capture_write(c, EB_ANDROID_RECORDED, text, 0644, err);
+    }
+    if (strcmp(why, "absent") != 0)
+        eb_buf_addf(&c->unread, EB_ANDROID_RECORDED ": %s\n", why);
+    return 0;
+}
+
 static int capture_link(struct capture *c, const char *path, struct eb_err *err)
 {
     char *from = eb_xasprintf("%s%s", c->sysroot, path);
@@ -448,6 +467,8 @@ int eb_doctor_capture(const char *sysroot, const char *dir, int *n_files,
                          err);
     if (rc == 0)
         rc = capture_rails(&c, err);
+    if (rc == 0)
+        rc = capture_android(&c, err);
     if (rc == 0)
         rc = capture_all(&c, capture_marks, COUNT(capture_marks), capture_mark,
                          err);

@@ -5,7 +5,10 @@
  *
  * Nothing of a recorded machine is executed: there the answer stands in
  * /dumpsys/thermalservice. */
+#include "agent/heat_android.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -15,20 +18,21 @@
 #include "common/fs.h"
 
 #define ANDROID_DUMPSYS "/system/bin/dumpsys"
-#define ANDROID_RECORDED "/dumpsys/thermalservice"
 #define ANDROID_LIMIT_NS INT64_C(2000000000)
 #define ANDROID_STATUS_MAX 6
 
-static const char *android_text(const char *sysroot, char *out, size_t size)
+const char *eb_android_text(const char *sysroot, char *out, size_t size)
 {
-    char *argv[] = {ANDROID_DUMPSYS, "thermalservice", NULL};
+    char *named = getenv("EDGEBENCH_DUMPSYS");
+    char *argv[] = {named != NULL ? named : (char *)ANDROID_DUMPSYS,
+                    "thermalservice", NULL};
     pid_t stray = 0;
     int rc;
 
     if (*sysroot != '\0')
-        return eb_sysfs_text(sysroot, ANDROID_RECORDED, out, size);
+        return eb_sysfs_text(sysroot, EB_ANDROID_RECORDED, out, size);
     *out = '\0';
-    if (!eb_fs_exists(ANDROID_DUMPSYS))
+    if (!eb_fs_exists(argv[0]))
         return "absent";
     rc = eb_ask(argv, ANDROID_LIMIT_NS, &stray, out, size);
     if (rc == EB_ELIMIT)
@@ -48,8 +52,8 @@ const char *eb_heat_android_word(int status)
 const char *eb_heat_android(const char *sysroot, int *status)
 {
     static const char key[] = "Thermal Status:";
-    char text[16384];
-    const char *why = android_text(sysroot, text, sizeof(text)), *at;
+    char text[EB_ANDROID_TEXT];
+    const char *why = eb_android_text(sysroot, text, sizeof(text)), *at;
 
     *status = -1;
     if (why != NULL)

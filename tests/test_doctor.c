@@ -291,6 +291,55 @@ static void test_rails(void **state)
     assert_int_equal(system(cmd), 0);
 }
 
+/* What a capture of this machine has of dumpsys, which is the script; "" if it
+ * has nothing. The caller frees; why: the lines of SOURCE. */
+static char *dumpsys_copy(const char *script, struct eb_buf *why)
+{
+    char to[96], path[160], cmd[160];
+    struct eb_buf text = {0};
+    struct eb_err err = {0};
+
+    machine_open(NULL);
+    snprintf(path, sizeof(path), "%s/dumpsys", machine_root);
+    machine_set("/dumpsys", script);
+    assert_int_equal(seteuid(machine_was_root ? 0 : geteuid()), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+    setenv("EDGEBENCH_DUMPSYS", path, 1);
+    snprintf(to, sizeof(to), "%s-copy", machine_root);
+    if (eb_doctor_capture("", to, NULL, &err) != 0)
+        fail_msg("%s", err.msg);
+    unsetenv("EDGEBENCH_DUMPSYS");
+    snprintf(path, sizeof(path), "%s/SOURCE", to);
+    assert_int_equal(eb_fs_read(path, 4096, why, NULL), 0);
+    snprintf(path, sizeof(path), "%s/dumpsys/thermalservice", to);
+    eb_fs_read(path, 4096, &text, NULL);
+    machine_close();
+    snprintf(cmd, sizeof(cmd), "rm -rf '%s'", to);
+    assert_int_equal(system(cmd), 0);
+    return eb_buf_take(&text);
+}
+
+/* Android's thermal status is asked of its command. */
+static void test_dumpsys(void **state)
+{
+    struct eb_buf why = {0};
+    char *text;
+
+    (void)state;
+    text = dumpsys_copy("#!/bin/sh\\necho $1: Thermal Status: 2\\n"
+                        "echo by dc:2c:26:01:02:03\\n",
+                        &why);
+    assert_non_null(strstr(text, "thermalservice: Thermal Status: 2"));
+    assert_non_null(strstr(text, "by xxxxxxxxxxxxxxxxx"));
+    free(text);
+    eb_buf_reset(&why);
+    text = dumpsys_copy("#!/bin/sh\\nexit 1\\n", &why);
+    assert_string_equal(text, "");
+    assert_non_null(strstr(why.data, "dumpsys thermalservice failed"));
+    free(text);
+    eb_buf_free(&why);
+}
+
 /* This machine: each area has a word to say. */
 static void test_here(void **state)
 {
@@ -340,8 +389,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_machines), cmocka_unit_test(test_reasons),
         cmocka_unit_test(test_replay),   cmocka_unit_test(test_private),
-        cmocka_unit_test(test_rails),    cmocka_unit_test(test_here),
-        cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_rails),    cmocka_unit_test(test_dumpsys),
+        cmocka_unit_test(test_here),     cmocka_unit_test(test_noise),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
